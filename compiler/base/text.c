@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Growing text and hashes.  See text.h. */
+#include "base/text.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+void text_append_v(text *t, const char *format, va_list arguments) {
+    va_list again;
+    va_copy(again, arguments);
+    size_t room = t->room - t->length;
+    int n = vsnprintf(room ? t->data + t->length : NULL, room, format, arguments);
+    if (n >= 0 && (size_t)n >= room) {
+        size_t bigger = (t->length + (size_t)n + 1) * 2;
+        char *data = arena_alloc(t->memory, bigger);
+        if (t->length) memcpy(data, t->data, t->length);
+        t->data = data;
+        t->room = bigger;
+        n = vsnprintf(data + t->length, bigger - t->length, format, again);
+    }
+    va_end(again);
+    if (n > 0) t->length += (size_t)n;
+}
+
+void text_append(text *t, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    text_append_v(t, format, arguments);
+    va_end(arguments);
+}
+
+void text_shape(text *t, const gradus_shape *shape) {
+    text_append(t, "(");
+    for (int64_t i = 1; i <= shape->d[0]; i++) {
+        int64_t d = shape->d[i];
+        if (i > 1) text_append(t, ", ");
+        if (d >= 0) text_append(t, "%lld", (long long)d);
+        else if (d == -1) text_append(t, "B");
+        else text_append(t, "%lldB", (long long)-d);
+    }
+    text_append(t, ")");
+}
+
+void text_double(text *t, double value) {
+    char digits[40];
+    if (isnan(value)) {
+        text_append(t, "nan");
+        return;
+    }
+    for (int precision = 1; precision <= 17; precision++) {
+        snprintf(digits, sizeof digits, "%.*g", precision, value);
+        if (strtod(digits, NULL) == value) break;
+    }
+    text_append(t, "%s", digits);
+}
+
+uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {
+    const unsigned char *p = bytes;
+    for (size_t i = 0; i < count; i++) hash = (hash ^ p[i]) * UINT64_C(0x100000001b3);
+    return hash;
+}

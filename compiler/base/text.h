@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Growing text and 64-bit hashes. */
+#ifndef GRADUS_BASE_TEXT_H
+#define GRADUS_BASE_TEXT_H
+
+#include "base/memory.h"
+#include "runtime/support.h"
+
+#include <stdarg.h>
+
+/* Text that grows in an arena; `data` ends in '\0' from the first append on. */
+typedef struct {
+    arena *memory;
+    char *data;
+    size_t length, room;
+} text;
+
+void text_append(text *t, const char *format, ...) PRINTF_LIKE(2, 3);
+void text_append_v(text *t, const char *format, va_list arguments);
+void text_shape(text *t, const gradus_shape *shape); /* "(B, 3B, 784)" */
+void text_double(text *t, double value);             /* the shortest decimal that reads back the same; nan, inf, -inf */
+
+/* FNV-1a over bytes; start with HASH_START. */
+#define HASH_START UINT64_C(0xcbf29ce484222325)
+uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count);
+
+#endif

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What both libraries stand on: the one allocator hook, the thread's last error and the log. */
+#ifndef GRADUS_RUNTIME_SUPPORT_H
+#define GRADUS_RUNTIME_SUPPORT_H
+
+#include <gradus/common.h>
+
+#define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
+
+/* Memory through the hook: NULL where the allocator refuses.  memory_free takes NULL. */
+void *memory_reallocate(void *memory, size_t bytes);
+void *memory_zeroed(size_t bytes);
+void memory_free(void *memory);
+
+/* The same with an alignment, a power of two of at most 4096 bytes; freed by memory_free_aligned alone. */
+void *memory_aligned(size_t alignment, size_t bytes);
+void memory_free_aligned(void *memory);
+
+/* Sets gradus_last_error() of this thread and returns `status`.  Allocates nothing; the arguments may point into the
+ * message that it replaces. */
+gradus_status fail(gradus_status status, const char *format, ...) PRINTF_LIKE(2, 3);
+gradus_status fail_out_of_memory(const char *where);
+
+/* Sends a line to the user's log, if there is one that listens at this level. */
+void log_line(int32_t level, const char *format, ...) PRINTF_LIKE(2, 3);
+
+#endif
