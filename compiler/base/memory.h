@@ -48,11 +48,12 @@ void arena_free(arena *a);
         T *items;             \
         uint32_t count, room; \
     }
-#define VEC_PUSH(a, v, item)                                                                                \
-    ((v)->count == (v)->room                                                                                \
-         ? (void)((v)->items = vec_grow((a), (v)->items, sizeof *(v)->items, (v)->count, &(v)->room))       \
-         : (void)0,                                                                                         \
-     (v)->items[(v)->count] = (item), (v)->count++)
+#define VEC_PUSH(a, v, item)                                                                              \
+    do {                                                                                                  \
+        if ((v)->count == (v)->room)                                                                      \
+            (v)->items = vec_grow((a), (v)->items, sizeof *(v)->items, (v)->count, &(v)->room);           \
+        (v)->items[(v)->count++] = (item);                                                                \
+    } while (0)
 void *vec_grow(arena *a, const void *items, size_t item_bytes, uint32_t count, uint32_t *room);
 
 #endif

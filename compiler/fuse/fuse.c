@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fusion: which nodes are computed where.
+ *
+ * An anchor is a node that is computed once: reductions, contractions, what leaves the entry, elementwise nodes that are
+ * worth more than the look-up of a stored element and serve several users.  Every other node is written into each kernel
+ * that needs it.  Anchors are taken in the graph's order; each joins the last kernel that one of its operands is in, if
+ * it fits there (the same space, operands of that kernel at its own point), else starts a new one.  So what a kernel
+ * reads from another always comes from an earlier one, and no cycle can arise.
+ *
+ *     logits: (B, 10); m = max(logits); s = sum(exp(logits - m)); loss = log(s) + m - …   →  one kernel over rows
+ *     dw = matmul(x', dh); m' = …dw…; v' = …dw…; w' = w - …m'…v'…                         →  one contraction, its epilogue
+ *
+ * Where an index map cannot be expressed, the node in its way is forced to be an anchor and fusion starts again.
+ */
+#include "fuse/fusion.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { CHEAP = 4, KERNEL_VALUES = 400 };
+
+static int op_weight(op_code op) {
+    switch (op_infos[op].kind) {
+    case KIND_SOURCE: return op == OP_random_uniform ? 50 : 0;
+    case KIND_STATE: return 0;
+    case KIND_MOVEMENT: return op == OP_concat ? 10 : 0;
+    case KIND_ELEMENTWISE: break;
+    default: return 20;
+    }
+    return (op_infos[op].operands & DTYPES_INTS) || op_infos[op].operands == DTYPES_BOOLS || op == OP_relu ? 1 : 10;
+}
+
+/* The weight of a node's expression down to anchors and memory; stops counting past CHEAP. */
+static int weight(const fusion *f, uint32_t id) {
+    const node *n = graph_node(f->g, id);
+    int total = op_weight(n->op);
+    for (uint32_t i = 0; i < n->n_inputs && total <= CHEAP; i++)
+        if (!f->nodes[n->inputs[i]].anchor) total += weight(f, n->inputs[i]);
+    return total;
+}
+
+static bool is_view(const node *n) { return op_is(n->op, MOVEMENT) && n->op != OP_concat; }
+
+/* The node whose elements a chain of views shows. */
+static uint32_t viewed(const fusion *f, uint32_t id) {
+    while (is_view(graph_node(f->g, id)) && !f->nodes[id].anchor) id = graph_node(f->g, id)->inputs[0];
+    return id;
+}
+
+static void make_anchor(fusion *f, uint32_t id) {
+    if (!fusion_is_stored(f, id)) f->nodes[id].anchor = true;
+}
+
+static bool repeats(const fusion *f, const node *n) {
+    if (n->op != OP_broadcast) return false;
+    const gradus_shape *in = &graph_node(f->g, n->inputs[0])->shape;
+    extent a = shape_extent(in, 0, shape_rank(in)), b = shape_extent(&n->shape, 0, shape_rank(&n->shape));
+    return a.factor != b.factor || a.power != b.power;
+}
+
+static void choose_anchors(fusion *f) {
+    const gradus_graph *g = f->g;
+    for (uint32_t id = 1; id < g->nodes.count; id++) {
+        fused_node *fn = &f->nodes[id];
+        const node *n = graph_node(g, id);
+        if (!fn->reached || fusion_is_stored(f, id)) continue;
+        bool computes = op_is(n->op, REDUCE) || op_is(n->op, CONTRACT) || op_is(n->op, SCATTER);
+        fn->anchor = fn->forced || computes || (fn->users > 1 && !is_view(n) && weight(f, id) > CHEAP);
+        if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER))
+            for (uint32_t i = 0; i < n->n_inputs; i++) make_anchor(f, viewed(f, n->inputs[i]));
+        if (op_is(n->op, GATHER)) make_anchor(f, n->inputs[0]);
+        if (n->op == OP_check_index) make_anchor(f, viewed(f, n->inputs[0]));
+        if (repeats(f, n)) {
+            uint32_t x = viewed(f, n->inputs[0]);
+            if (weight(f, x) > CHEAP) make_anchor(f, x);
+        }
+    }
+    for (uint32_t i = 0; i < f->e->n_outputs; i++) make_anchor(f, f->e->outputs[i]);
+    for (uint32_t i = 0; i < f->e->updates.count; i++) make_anchor(f, f->e->updates.items[i].value);
+}
+
+static void reach(fusion *f) {
+    for (uint32_t i = 0; i < f->e->n_outputs; i++) f->nodes[f->e->outputs[i]].reached = true;
+    for (uint32_t i = 0; i < f->e->updates.count; i++) f->nodes[f->e->updates.items[i].value].reached = true;
+    for (uint32_t id = f->g->nodes.count - 1; id >= 1; id--) {
+        const node *n = graph_node(f->g, id);
+        if (!f->nodes[id].reached) continue;
+        for (uint32_t i = 0; i < n->n_inputs; i++) {
+            f->nodes[n->inputs[i]].reached = true;
+            f->nodes[n->inputs[i]].users++;
+        }
+    }
+}
+
+/* --- kernels ---------------------------------------------------------------------------------------------------- */
+
+static uint32_t new_kernel(fusion *f, kernel_kind kind, const gradus_shape *space) {
+    filling *fill = ARENA_NEW(f->list->memory, filling);
+    kernel *k = fill->k = ARENA_NEW(f->list->memory, kernel);
+    k->kind = kind;
+    fill->shape = *space;
+    k->rank = shape_rank(space);
+    for (int d = 0; d < k->rank; d++) k->dims[d] = extent_of(shape_dim(space, d));
+    if (k->rank == 0) k->dims[k->rank++] = (extent){1, 0};
+    VEC_PUSH(f->list->memory, &f->fillings, fill);
+    VEC_PUSH(f->list->memory, &f->list->kernels, k);
+    return f->fillings.count - 1;
+}
+
+/* The last kernel that an anchor's expression reads from; NO_ID if it reads memory alone. */
+static uint32_t last_operand_kernel(const fusion *f, uint32_t id, bool top) {
+    const fused_node *fn = &f->nodes[id];
+    if (!top && fn->anchor) return fn->kernel;
+    const node *n = graph_node(f->g, id);
+    uint32_t last = NO_ID;
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        uint32_t k = last_operand_kernel(f, n->inputs[i], false);
+        if (k != NO_ID && (last == NO_ID || k > last)) last = k;
+    }
+    return last;
+}
+
+static void settle(fusion *f, uint32_t id, uint32_t at, uint32_t result, const index_map *natural) {
+    f->nodes[id].kernel = at;
+    f->nodes[id].result = result;
+    f->nodes[id].natural = *natural;
+}
+
+/* Undoes what a failed attempt wrote. */
+typedef struct {
+    uint32_t values, memo, buffers;
+} mark;
+
+static mark mark_of(const fusion *f, uint32_t at) {
+    return (mark){f->fillings.items[at]->k->values.count, f->fillings.items[at]->memo.count, 0};
+}
+
+static void roll_back(fusion *f, uint32_t at, mark m) {
+    f->fillings.items[at]->k->values.count = m.values;
+    f->fillings.items[at]->memo.count = m.memo;
+}
+
+/* How a kernel's point looks into a tensor of this shape that would live in it; false if it could not. */
+static bool natural_map(const filling *fill, const gradus_shape *shape, index_map *map) {
+    const kernel *k = fill->k;
+    int rank = shape_rank(shape), full = shape_rank(&fill->shape);
+    *map = index_identity(full);
+    if (k->kind == KERNEL_COLUMNS) {
+        if (rank != full - 1) return false;
+        for (int d = 0, a = 0; d < full; d++) {
+            map->axis[d] = (int8_t)(d == k->reduced ? -1 : a);
+            if (d != k->reduced && shape_dim(shape, a++) != shape_dim(&fill->shape, d)) return false;
+        }
+        return true;
+    }
+    if (shape_equal(shape, &fill->shape)) return true;
+    if (k->kind != KERNEL_ROWS || full == 0) return false;
+    if (rank != full - 1 && !(rank == full && shape_dim(shape, rank - 1) == 1)) return false;
+    map->axis[full - 1] = -1; /* one element a row */
+    for (int d = 0; d < full - 1; d++)
+        if (shape_dim(shape, d) != shape_dim(&fill->shape, d)) return false;
+    return true;
+}
+
+/* Whether a value depends on the kernel's own reductions. */
+static bool follows_reduction(const kernel *k, uint32_t v) {
+    const value *it = &k->values.items[v];
+    if (it->kind == VALUE_REDUCED) return true;
+    for (uint32_t i = 0; i < it->n_args; i++)
+        if (follows_reduction(k, it->args[i])) return true;
+    return false;
+}
+
+static bool place_reduction(fusion *f, uint32_t id, uint32_t at, uint32_t *force) {
+    filling *fill = f->fillings.items[at];
+    kernel *k = fill->k;
+    const node *n = graph_node(f->g, id);
+    uint32_t x = n->inputs[0];
+    const gradus_shape *xs = &graph_node(f->g, x)->shape;
+    int run = n->attr.axes.d[0], axis = n->attr.axes.d[1], full = shape_rank(&fill->shape);
+    bool rows = axis == full - 1;
+    if (shape_rank(xs) - run + 1 != full) return false;
+    if (rows ? k->kind != KERNEL_ROWS : k->kind != KERNEL_COLUMNS || k->reduced != axis) return false;
+    index_map map = index_identity(full), natural;
+    uint32_t v;
+    if (run > 1) { /* a run of axes is one dimension of the space: right for whatever is in memory */
+        if (!fusion_is_stored(f, x) && !f->nodes[x].anchor) return *force = x, false;
+        if (!fusion_is_stored(f, x) && f->nodes[x].kernel == at) return false;
+        v = fusion_load(f, at, x, &fill->shape, &map);
+    } else {
+        if (!shape_equal(xs, &fill->shape)) return false;
+        v = fusion_value(f, at, x, &map, force);
+    }
+    if (v == NO_ID || (!rows && follows_reduction(k, v))) return false;
+    natural = map;
+    natural.axis[axis] = -1;
+    for (int d = axis + 1; d < full; d++) natural.axis[d] = (int8_t)(d - 1);
+    VEC_PUSH(f->list->memory, &k->reductions, ((reduction){.op = n->op, .value = v}));
+    VEC_PUSH(f->list->memory, &k->values,
+             ((value){.kind = VALUE_REDUCED, .op = n->op, .dtype = n->dtype, .node = id, .reduction = k->reductions.count - 1}));
+    settle(f, id, at, k->values.count - 1, &natural);
+    return true;
+}
+
+static bool place(fusion *f, uint32_t id, uint32_t at, uint32_t *force) {
+    filling *fill = f->fillings.items[at];
+    const node *n = graph_node(f->g, id);
+    kernel_kind kind = fill->k->kind;
+    if (kind == KERNEL_SCATTER || kind == KERNEL_CHECK || fill->k->values.count > KERNEL_VALUES) return false;
+    mark before = mark_of(f, at);
+    if (op_is(n->op, REDUCE)) {
+        if (place_reduction(f, id, at, force)) return true;
+    } else {
+        index_map natural;
+        if (!natural_map(fill, &n->shape, &natural)) return false;
+        uint32_t v = fusion_value(f, at, id, &natural, force);
+        if (v != NO_ID) {
+            settle(f, id, at, v, &natural);
+            return true;
+        }
+    }
+    roll_back(f, at, before);
+    return false;
+}
+
+static gradus_shape reduction_space(const gradus_shape *x, const gradus_axes *axes) {
+    int64_t dims[GRADUS_MAX_RANK];
+    int rank = 0, first = axes->d[1], behind = axes->d[axes->d[0]] + 1;
+    for (int a = 0; a < shape_rank(x); a++) {
+        if (a > first && a < behind) continue;
+        dims[rank++] = shape_dim(x, a);
+    }
+    if (axes->d[0] > 1) {
+        extent run = shape_extent(x, first, behind);
+        dims[first] = run.power ? -run.factor : run.factor;
+    }
+    return shape_make(rank, dims);
+}
+
+static bool new_contraction(fusion *f, uint32_t id, uint32_t *force) {
+    const node *n = graph_node(f->g, id);
+    const gradus_shape *xs = &graph_node(f->g, n->inputs[0])->shape;
+    int rank = shape_rank(&n->shape);
+    uint32_t at = new_kernel(f, KERNEL_CONTRACT, &n->shape);
+    kernel *k = f->fillings.items[at]->k;
+    k->dtype = k->accumulate = n->dtype;
+    k->depth = extent_of(shape_dim(xs, rank - 1));
+    k->dims[rank] = k->depth;
+    for (int side = 0; side < 2; side++) { /* left: (batch…, m, k), right: (batch…, k, n); n is loop rank-1, k loop rank */
+        index_map map = index_identity(rank - 2);
+        int moved_by_m_or_n = side ? rank - 1 : rank - 2;
+        map.axis[moved_by_m_or_n] = (int8_t)(side ? rank - 1 : rank - 2);
+        map.axis[rank] = (int8_t)(side ? rank - 2 : rank - 1);
+        uint32_t v = fusion_value(f, at, n->inputs[side], &map, force);
+        if (v == NO_ID) return false;
+        const value *load = &k->values.items[v];
+        if (load->kind != VALUE_LOAD || load->n_args || load->at.guarded) {
+            *force = n->inputs[side];
+            return false;
+        }
+        *(side ? &k->right : &k->left) = load->at;
+        k->values.count = 0; /* the operands' loads belong to the chain, not to the epilogue */
+        f->fillings.items[at]->memo.count = 0;
+    }
+    index_map natural = index_identity(rank);
+    VEC_PUSH(f->list->memory, &k->values, ((value){.kind = VALUE_PRODUCT, .op = n->op, .dtype = n->dtype, .node = id}));
+    settle(f, id, at, 0, &natural);
+    return true;
+}
+
+/* The kernel's values are x (the start), the index and z, in this order; its space is the result's outer axes, the
+ * scattered axis, its inner axes. */
+static bool new_scatter(fusion *f, uint32_t id, uint32_t *force) {
+    const node *n = graph_node(f->g, id);
+    const gradus_shape *ys = &graph_node(f->g, n->inputs[1])->shape, *zs = &graph_node(f->g, n->inputs[2])->shape;
+    int axis = n->attr.axis, rank = shape_rank(&n->shape);
+    int64_t dims[3];
+    extent outer = shape_extent(&n->shape, 0, axis), inner = shape_extent(&n->shape, axis + 1, rank);
+    dims[0] = outer.power ? -outer.factor : outer.factor;
+    dims[1] = shape_dim(&n->shape, axis);
+    dims[2] = inner.power ? -inner.factor : inner.factor;
+    if (outer.power > 1 || inner.power > 1) {
+        f->failed = true;
+        fail(GRADUS_ERROR_COMPILER, "%s:%d: %s: more than one batch dimension is not available in compiled programs",
+             n->where.file ? n->where.file : "?", n->where.line, op_name(n->op));
+        return false;
+    }
+    for (int i = 0; i < 3; i++)
+        if (!fusion_is_stored(f, n->inputs[i]) && !f->nodes[n->inputs[i]].anchor) return *force = n->inputs[i], false;
+    gradus_shape space = shape_make(3, dims);
+    uint32_t at = new_kernel(f, KERNEL_SCATTER, &space);
+    kernel *k = f->fillings.items[at]->k;
+    k->along_axis = n->op == OP_scatter_add_along_axis;
+    k->scattered = k->along_axis ? extent_of(shape_dim(zs, axis)) : shape_extent(ys, 0, shape_rank(ys));
+    for (int i = 0; i < 3; i++) {
+        value v = {.kind = VALUE_LOAD, .node = n->inputs[i], .dtype = graph_node(f->g, n->inputs[i])->dtype};
+        v.at = (access){.buffer = fusion_buffer(f, n->inputs[i])};
+        VEC_PUSH(f->list->memory, &k->values, v);
+    }
+    index_map natural = index_identity(rank);
+    settle(f, id, at, 0, &natural);
+    return true;
+}
+
+static bool new_check(fusion *f, uint32_t id, uint32_t *force) {
+    const node *n = graph_node(f->g, id);
+    uint32_t x = n->inputs[0], at = new_kernel(f, KERNEL_CHECK, &n->shape);
+    kernel *k = f->fillings.items[at]->k;
+    index_map map = index_identity(shape_rank(&n->shape));
+    uint32_t v = fusion_value(f, at, x, &map, force);
+    if (v == NO_ID) return false;
+    k->bound = n->attr.bound;
+    k->check = f->list->checks.count;
+    VEC_PUSH(f->list->memory, &f->list->checks, id);
+    return true;
+}
+
+static bool place_anew(fusion *f, uint32_t id, uint32_t *force) {
+    const node *n = graph_node(f->g, id);
+    if (op_is(n->op, CONTRACT)) return new_contraction(f, id, force);
+    if (op_is(n->op, SCATTER)) return new_scatter(f, id, force);
+    gradus_shape space = n->shape;
+    kernel_kind kind = KERNEL_ROWS;
+    if (op_is(n->op, REDUCE)) {
+        space = reduction_space(&graph_node(f->g, n->inputs[0])->shape, &n->attr.axes);
+        if (n->attr.axes.d[1] != shape_rank(&space) - 1) kind = KERNEL_COLUMNS;
+    }
+    uint32_t at = new_kernel(f, kind, &space);
+    f->fillings.items[at]->k->reduced = n->attr.axes.d[1];
+    return place(f, id, at, force);
+}
+
+/* Rank 0 is cheap to put together: one kernel for all the scalars of an optimizer's step. */
+static bool join(fusion *f, uint32_t id, uint32_t *force) {
+    const node *n = graph_node(f->g, id);
+    if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER)) return false;
+    uint32_t last = last_operand_kernel(f, id, true);
+    if (last != NO_ID && place(f, id, last, force)) return true;
+    if (*force || shape_rank(&n->shape) != 0 || op_is(n->op, REDUCE)) return false;
+    for (uint32_t k = f->fillings.count; k-- > (last == NO_ID ? 0 : last + 1);)
+        if (f->fillings.items[k]->k->kind == KERNEL_ROWS && shape_rank(&f->fillings.items[k]->shape) == 0)
+            return place(f, id, k, force);
+    return false;
+}
+
+/* One attempt; false with *force set if that node has to become an anchor, or with f->failed. */
+static bool place_all(fusion *f, uint32_t *force) {
+    for (uint32_t id = 1; id < f->g->nodes.count; id++) {
+        const node *n = graph_node(f->g, id);
+        if (!f->nodes[id].reached) continue;
+        if (n->op == OP_check_index && !new_check(f, id, force)) return false;
+        if (!f->nodes[id].anchor) continue;
+        *force = 0;
+        if (join(f, id, force)) continue;
+        if (*force) return false;
+        if (!place_anew(f, id, force)) return false;
+    }
+    return true;
+}
+
+bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, kernel_list *out) {
+    bool *forced = ARENA_ARRAY(memory, bool, g->nodes.count);
+    for (;;) {
+        *out = (kernel_list){.memory = memory, .graph = g, .entry = e, .max_batch = max_batch};
+        fusion f = {.list = out, .g = g, .e = e, .nodes = ARENA_ARRAY(memory, fused_node, g->nodes.count)};
+        for (uint32_t id = 0; id < g->nodes.count; id++) {
+            f.nodes[id].kernel = f.nodes[id].buffer = NO_ID;
+            f.nodes[id].forced = forced[id];
+        }
+        reach(&f);
+        choose_anchors(&f);
+        uint32_t force = 0;
+        if (place_all(&f, &force)) {
+            fusion_finish(&f);
+            return true;
+        }
+        if (f.failed) return false;
+        assert(force && "an anchor fits in a kernel of its own");
+        const node *n = graph_node(g, force);
+        if (forced[force]) {
+            fail(GRADUS_ERROR_COMPILER, "%s:%d: %s: its index map cannot be compiled", n->where.file ? n->where.file : "?",
+                 n->where.line, op_name(n->op));
+            return false;
+        }
+        forced[force] = true;
+    }
+}

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Kernels: the fused loop nests between the graph and the emitted code.
+ *
+ * A kernel iterates over a space of loop dimensions, outermost first, the last one vectorised.  What it computes at a
+ * point is a list of values in SSA form (an operand's number is smaller than its user's): loads through affine index
+ * maps, elementwise ops, and the results of the kernel's own reductions or contraction.  Stores say which values leave.
+ *
+ *   rows      any elementwise values over the space; reductions along the last dimension give values that hold for a
+ *             whole row, which later values may use: softmax, its loss and its gradient are one kernel.
+ *             Without reductions this is a map.
+ *   columns   reductions along a dimension that is not the last; values behind them live on the space without it
+ *   contract  space (batch…, m, n): an fma chain over k of two loads, then elementwise values on its result: the epilogue
+ *   scatter   the ordered additions of scatter_add and scatter_add_along_axis
+ *   check     whether every element of a load is an index below a bound; every thread runs it in full
+ *
+ * Everything here is independent of the target.
+ */
+#ifndef GRADUS_FUSE_KERNEL_H
+#define GRADUS_FUSE_KERNEL_H
+
+#include "fuse/index.h"
+#include "ir/graph.h"
+
+typedef enum { PLACE_INPUT, PLACE_OUTPUT, PLACE_STATE, PLACE_CONSTANT, PLACE_ARENA } buffer_place;
+
+/* Something in memory, dense and row-major. */
+typedef struct {
+    buffer_place place;
+    uint32_t index; /* input, output: position in the entry.  state: position in g->states */
+    uint32_t node;  /* whose elements these are */
+    gradus_dtype dtype;
+    gradus_shape shape;
+    int64_t bytes;         /* for max_batch; set by the plan */
+    int64_t offset;        /* arena: set by the plan */
+    int32_t first, last;   /* arena: phases in which it lives; set by the schedule */
+} buffer;
+
+typedef enum {
+    VALUE_LOAD,    /* an element of a buffer; with `n_args` 1 the element at a computed index along one axis: take */
+    VALUE_FILL,    /* a constant */
+    VALUE_INDEX,   /* an affine function of the loop variables: iota */
+    VALUE_COUNT,   /* an extent as a number */
+    VALUE_OP,      /* an elementwise op of other values */
+    VALUE_RANDOM,  /* random_uniform: args are seed and counter, the element's number is the affine function `at` */
+    VALUE_REDUCED, /* the result of reduction number `reduction` */
+    VALUE_PRODUCT, /* contract: the finished chain */
+} value_kind;
+
+typedef struct {
+    value_kind kind;
+    op_code op;
+    gradus_dtype dtype;
+    uint32_t node;    /* the node that it comes from */
+    uint32_t n_args, args[3];
+    access at;        /* load, index, random */
+    extent along;     /* take: elements that one step of the computed index moves */
+    scalar fill;      /* fill */
+    extent count;     /* count */
+    uint32_t stream;  /* random */
+    uint32_t reduction;
+    bool varies;      /* along the last dimension; else it holds for the whole row */
+    int32_t stage;    /* rows: how many rounds of reductions come before it can be known */
+} value;
+
+typedef struct {
+    op_code op; /* sum, prod, max, min, argmax */
+    uint32_t value;
+    int32_t stage; /* the round in which it runs: its operand's stage */
+} reduction;
+
+typedef struct {
+    uint32_t value;
+    access to;
+    bool row; /* one element a row, not one a point */
+} store;
+
+typedef enum { KERNEL_ROWS, KERNEL_COLUMNS, KERNEL_CONTRACT, KERNEL_SCATTER, KERNEL_CHECK } kernel_kind;
+
+typedef struct {
+    kernel_kind kind;
+    int rank;                 /* loop dimensions, at least 1 */
+    extent dims[LOOP_MAX];
+    int reduced;              /* columns: the reduced dimension */
+    VEC(value) values;
+    VEC(reduction) reductions;
+    VEC(store) stores;
+
+    extent depth;             /* contract: extent of k, which is loop dimension `rank` in left and right */
+    access left, right;       /* contract: x over (batch…, m, k), y over (batch…, k, n) */
+    gradus_dtype dtype;       /* contract: storage of operands … */
+    gradus_dtype accumulate;  /* … and of the chain */
+
+    int64_t bound;            /* check */
+    uint32_t check;           /* check: its number in the entry */
+    bool along_axis;          /* scatter: the index has an element for each element of z */
+    extent scattered;         /* scatter: number of indices along the axis */
+
+    double cost;              /* estimated nanoseconds on one thread, for max_batch */
+    int32_t phase;            /* set by the schedule */
+    bool serial;              /* runs on thread 0 alone */
+} kernel;
+
+/* The kernels of one entry, in an order of execution once scheduled. */
+typedef struct {
+    arena *memory;
+    const gradus_graph *graph;
+    const entry *entry;
+    int64_t max_batch;
+    VEC(buffer) buffers;
+    VEC(kernel *) kernels;
+    VEC(uint32_t) checks; /* check number → check_index node */
+    int32_t phases;
+    int64_t arena_bytes;
+} kernel_list;
+
+/* Graph → kernels, in an order that respects what they read.  Returns false after gradus_last_error is set: an op that
+ * cannot be compiled.  Needs a guard. */
+bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, kernel_list *out);
+
+void kernel_print(const kernel_list *l, const kernel *k, text *out);
+void kernels_print(const kernel_list *l, text *out);
+void kernels_dot(const kernel_list *l, text *out);
+
+/* True if the list keeps what this header promises; else `why` says what is broken. */
+bool kernels_validate(const kernel_list *l, text *why);
+
+#endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The schedule.  See schedule.h.
+ *
+ * Kernels and what must come before what form a graph; it is cut into phases greedily: a phase takes every kernel whose
+ * predecessors ran in earlier phases.  Serial kernels, which thread 0 runs alone, may follow one another in one phase.
+ */
+#include "schedule.h"
+
+#include <assert.h>
+#include <string.h>
+
+enum { SERIAL_NS = 400 }; /* about two barriers: not worth sharing */
+
+typedef struct {
+    kernel_list *l;
+    uint32_t count;
+    bool *before; /* before[a * count + b]: a must run before b */
+} dependencies;
+
+static bool *edge(const dependencies *d, uint32_t a, uint32_t b) { return &d->before[a * d->count + b]; }
+
+static bool reads(const kernel *k, uint32_t id) {
+    if (k->kind == KERNEL_CONTRACT && (k->left.buffer == id || k->right.buffer == id)) return true;
+    for (uint32_t i = 0; i < k->values.count; i++)
+        if (k->values.items[i].kind == VALUE_LOAD && k->values.items[i].at.buffer == id) return true;
+    return false;
+}
+
+
+
+static bool reaches(const dependencies *d, uint32_t a, uint32_t b, bool *seen) {
+    if (a == b) return true;
+    seen[a] = true;
+    for (uint32_t i = 0; i < d->count; i++)
+        if (*edge(d, a, i) && !seen[i] && reaches(d, i, b, seen)) return true;
+    return false;
+}
+
+static bool same_place(const access *a, const access *b, int rank) {
+    if (a->guarded || b->guarded) return false;
+    for (int i = 0; i < rank; i++)
+        if (a->stride[i].factor != b->stride[i].factor || a->stride[i].power != b->stride[i].power) return false;
+    return memcmp(a->offset, b->offset, sizeof a->offset) == 0;
+}
+
+/* Whether a kernel may overwrite a state that it reads: each element is read at the point that writes it, before it. */
+static bool overwrites_safely(const kernel *k, const store *s) {
+    if (k->kind == KERNEL_CONTRACT && (k->left.buffer == s->to.buffer || k->right.buffer == s->to.buffer)) return false;
+    for (uint32_t i = 0; i < k->values.count; i++) {
+        const value *v = &k->values.items[i];
+        if (v->kind != VALUE_LOAD || v->at.buffer != s->to.buffer) continue;
+        bool one_pass = k->kind == KERNEL_CONTRACT || k->kind == KERNEL_COLUMNS || (k->kind == KERNEL_ROWS && !k->reductions.count);
+        if (!one_pass || v->n_args || !same_place(&v->at, &s->to, k->rank)) return false;
+    }
+    return true;
+}
+
+/* Columns read their operand for many points before they write one. */
+static bool reads_in_body(const kernel *k, uint32_t v, uint32_t id) {
+    const value *it = &k->values.items[v];
+    if (it->kind == VALUE_LOAD && it->at.buffer == id) return true;
+    for (uint32_t i = 0; i < it->n_args; i++)
+        if (reads_in_body(k, it->args[i], id)) return true;
+    return false;
+}
+
+static bool in_place(const dependencies *d, uint32_t at, const store *s) {
+    const kernel *k = d->l->kernels.items[at];
+    if (!overwrites_safely(k, s)) return false;
+    for (uint32_t i = 0; k->kind == KERNEL_COLUMNS && i < k->reductions.count; i++)
+        if (reads_in_body(k, k->reductions.items[i].value, s->to.buffer)) return false;
+    for (uint32_t r = 0; r < d->count; r++) {
+        if (r == at || !reads(d->l->kernels.items[r], s->to.buffer)) continue;
+        bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
+        if (reaches(d, at, r, seen)) return false;
+    }
+    return true;
+}
+
+/* Sends a store of state to a temporary, from which a new kernel copies at the end. */
+static void detour(kernel_list *l, store *s) {
+    buffer b = l->buffers.items[s->to.buffer];
+    uint32_t state = s->to.buffer;
+    b.place = PLACE_ARENA;
+    b.first = b.last = -1;
+    VEC_PUSH(l->memory, &l->buffers, b);
+    s->to.buffer = l->buffers.count - 1;
+    kernel *copy = ARENA_NEW(l->memory, kernel);
+    copy->kind = KERNEL_ROWS;
+    copy->rank = 1;
+    copy->dims[0] = shape_extent(&b.shape, 0, shape_rank(&b.shape));
+    value v = {.kind = VALUE_LOAD, .node = b.node, .dtype = b.dtype, .varies = true};
+    v.at = (access){.buffer = s->to.buffer, .stride = {{1, 0}}};
+    VEC_PUSH(l->memory, &copy->values, v);
+    VEC_PUSH(l->memory, &copy->stores, ((store){.value = 0, .to = {.buffer = state, .stride = {{1, 0}}}}));
+    copy->cost = (double)copy->dims[0].factor / 8;
+    VEC_PUSH(l->memory, &l->kernels, copy);
+}
+
+static void add_data_edges(dependencies *d) {
+    for (uint32_t a = 0; a < d->count; a++)
+        for (uint32_t b = 0; b < d->count; b++) {
+            const kernel *writer = d->l->kernels.items[a];
+            for (uint32_t s = 0; a != b && s < writer->stores.count; s++) {
+                uint32_t id = writer->stores.items[s].to.buffer;
+                if (d->l->buffers.items[id].place == PLACE_ARENA && reads(d->l->kernels.items[b], id))
+                    *edge(d, a, b) = true;
+            }
+        }
+}
+
+/* What must not happen before an index is checked: writing state, and anything that may use the index. */
+static void add_check_edges(dependencies *d) {
+    for (uint32_t c = 0; c < d->count; c++) {
+        if (d->l->kernels.items[c]->kind != KERNEL_CHECK) continue;
+        for (uint32_t k = 0; k < d->count; k++) {
+            if (k == c || d->l->kernels.items[k]->kind == KERNEL_CHECK) continue;
+            bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
+            if (!reaches(d, k, c, seen)) *edge(d, c, k) = true;
+        }
+    }
+}
+
+static dependencies dependencies_of(kernel_list *l) {
+    dependencies d = {.l = l, .count = l->kernels.count};
+    d.before = ARENA_ARRAY(l->memory, bool, (size_t)d.count * d.count);
+    add_data_edges(&d);
+    add_check_edges(&d);
+    return d;
+}
+
+/* Decides for each store of state whether it may happen in place, and adds the edges that make it so. */
+static bool settle_state(dependencies *d) {
+    for (uint32_t k = 0; k < d->count; k++) {
+        kernel *writer = d->l->kernels.items[k];
+        for (uint32_t s = 0; s < writer->stores.count; s++) {
+            uint32_t state = writer->stores.items[s].to.buffer;
+            if (d->l->buffers.items[state].place != PLACE_STATE) continue;
+            if (!in_place(d, k, &writer->stores.items[s])) {
+                detour(d->l, &writer->stores.items[s]);
+                return false;
+            }
+            for (uint32_t r = 0; r < d->count; r++)
+                if (r != k && reads(d->l->kernels.items[r], state)) *edge(d, r, k) = true;
+        }
+    }
+    return true;
+}
+
+/* Every thread runs a check in full, so that what comes behind it needs no barrier. */
+static bool same_phase(const kernel *before, const kernel *after) {
+    return before->kind == KERNEL_CHECK || (before->serial && after->serial);
+}
+
+static bool ready(const dependencies *d, uint32_t k, const int32_t *phase, int32_t now) {
+    for (uint32_t p = 0; p < d->count; p++) {
+        if (!*edge(d, p, k)) continue;
+        if (phase[p] < 0) return false;
+        if (phase[p] == now && !same_phase(d->l->kernels.items[p], d->l->kernels.items[k])) return false;
+    }
+    return true;
+}
+
+static void cut_phases(const dependencies *d) {
+    kernel_list *l = d->l;
+    int32_t *phase = ARENA_ARRAY(l->memory, int32_t, d->count), now = 0;
+    kernel **order = ARENA_ARRAY(l->memory, kernel *, d->count);
+    for (uint32_t k = 0; k < d->count; k++) phase[k] = -1;
+    for (uint32_t done = 0; done < d->count; now++) {
+        uint32_t start = done;
+        for (bool more = true; more;) {
+            more = false;
+            for (uint32_t k = 0; k < d->count; k++) {
+                if (phase[k] >= 0 || !ready(d, k, phase, now)) continue;
+                phase[k] = now;
+                l->kernels.items[k]->phase = now;
+                order[done++] = l->kernels.items[k];
+                more = true;
+            }
+        }
+        assert(done > start && "dependencies form no cycle");
+    }
+    memcpy(l->kernels.items, order, sizeof *order * d->count);
+    l->phases = now;
+}
+
+static void live(kernel_list *l, uint32_t id, int32_t phase) {
+    buffer *b = &l->buffers.items[id];
+    if (b->place != PLACE_ARENA) return;
+    if (b->first < 0 || phase < b->first) b->first = phase;
+    if (phase > b->last) b->last = phase;
+}
+
+static void set_lifetimes(kernel_list *l) {
+    for (uint32_t i = 0; i < l->kernels.count; i++) {
+        const kernel *k = l->kernels.items[i];
+        for (uint32_t s = 0; s < k->stores.count; s++) live(l, k->stores.items[s].to.buffer, k->phase);
+        for (uint32_t v = 0; v < k->values.count; v++)
+            if (k->values.items[v].kind == VALUE_LOAD) live(l, k->values.items[v].at.buffer, k->phase);
+        if (k->kind == KERNEL_CONTRACT) {
+            live(l, k->left.buffer, k->phase);
+            live(l, k->right.buffer, k->phase);
+        }
+    }
+}
+
+void schedule(kernel_list *l) {
+    for (uint32_t i = 0; i < l->kernels.count; i++) {
+        kernel *k = l->kernels.items[i];
+        k->serial = k->kind != KERNEL_CHECK && k->cost < SERIAL_NS;
+    }
+    dependencies d = dependencies_of(l);
+    while (!settle_state(&d)) d = dependencies_of(l);
+    cut_phases(&d);
+    set_lifetimes(l);
+}
