@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * How the runtime's messages speak of names and tensors. */
+#ifndef GRADUS_RUNTIME_NAMES_H
+#define GRADUS_RUNTIME_NAMES_H
+
+#include <gradus/common.h>
+
+/* Writes the names of a list that are near to a wrong one, or the first few where none is: `; near is "adam/beta1"`,
+ * `; there are "train", "predict"`; "" for an empty list.  `text` has `size` bytes. */
+void names_near(const char *wrong, const char *(*name)(const void *list, size_t index), const void *list, size_t count,
+                char *text, size_t size);
+
+enum { SHAPE_TEXT = 224 }; /* enough for any shape */
+
+/* A shape as "(B, 28, 28)"; extents -k read as "k*B". */
+void shape_text(const gradus_shape *shape, char text[SHAPE_TEXT]);
+
+#endif
