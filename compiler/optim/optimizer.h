@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What the optimizers share.  An optimizer is a row: a name, `begin`, which builds once what all parameters use, and
+ * `step`, which builds the updates of one parameter.  Both only build graph, so that an update fuses with the backward
+ * pass; scalars that do not depend on the parameter (a bias correction) belong in `begin`, so that each element pays for
+ * as little as the formula allows.
+ */
+#ifndef GRADUS_OPTIM_OPTIMIZER_H
+#define GRADUS_OPTIM_OPTIMIZER_H
+
+#include "ir/graph.h"
+
+enum { OPTIMIZER_NONE, OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_CUSTOM };
+enum { OPTION_RATE, OPTION_1, OPTION_2, OPTION_3, OPTION_4, OPTION_COUNT }; /* gradus_optimizer.f; rows say which */
+
+typedef struct {
+    gradus_graph *g;
+    const gradus_optimizer *how;
+    const char *call, *name; /* what the user called; the prefix of the state */
+    gradus_dtype dtype;      /* of scalars: F64 if any parameter is, else F32 */
+    uint32_t rate;           /* the learning rate, a scalar */
+    uint32_t shared[2];      /* what `begin` made for `step` */
+    uint32_t p, dp;          /* the parameter whose turn it is, and its gradient */
+    VEC(update) updates;
+} optimization;
+
+typedef struct {
+    const char *name;
+    void (*begin)(optimization *s); /* NULL: nothing is shared */
+    void (*step)(optimization *s);
+} optimizer_row;
+
+extern const optimizer_row optimizer_sgd, optimizer_rmsprop, optimizer_adam, optimizer_adamw;
+
+/* An option as it is meant: 0 is the default, -0 a real 0. */
+double option_value(double given, double standard);
+
+/* Copies the caller's options, as many as it knows of, over {0}. */
+void options_take(void *into, size_t room, const void *given);
+
+/* The parameter's state "NAME/P/suffix", which starts at 0; a scalar state "NAME/suffix" */
+uint32_t optim_slot(optimization *s, const char *suffix);
+uint32_t optim_scalar_state(optimization *s, const char *suffix, double first);
+
+/* state <- value, of equal dtype and shape. */
+void optim_update(optimization *s, uint32_t state, uint32_t value);
+
+/* Arithmetic on tensors of equal shape; a number as a scalar, or everywhere in the parameter's shape; and a scalar of
+ * s->dtype in the dtype and shape of the parameter. */
+uint32_t optim_add(optimization *s, uint32_t a, uint32_t b);
+uint32_t optim_sub(optimization *s, uint32_t a, uint32_t b);
+uint32_t optim_mul(optimization *s, uint32_t a, uint32_t b);
+uint32_t optim_div(optimization *s, uint32_t a, uint32_t b);
+uint32_t optim_sqrt(optimization *s, uint32_t a);
+uint32_t optim_scalar(optimization *s, double value);
+uint32_t optim_number(optimization *s, double value);
+uint32_t optim_everywhere(optimization *s, uint32_t scalar);
+
+/* share * old + (1 - share) * new, an exponential moving average, in the parameter's shape */
+uint32_t optim_average(optimization *s, double share, uint32_t old, uint32_t new);
+
+#endif

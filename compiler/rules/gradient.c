@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The gradient rules, in the order of the op table.  See gradient.h.
+ *
+ * X, Y and Z are the operands, R the result and DR its cotangent; TO(0, …) is what operand 0 gets, built only where it
+ * is wanted.  A rule selects with `where` and never multiplies by a mask, since 0 times infinity is not 0; and it is made
+ * of differentiable ops, so that derivatives of any order need no more code.
+ */
+#include "rules/gradient.h"
+
+#define X (d->n->inputs[0])
+#define Y (d->n->inputs[1])
+#define Z (d->n->inputs[2])
+#define R (d->r)
+#define DR (d->dr)
+#define TO(i, ...)                                             \
+    do {                                                       \
+        if (d->wants[i]) d->gives[i] = (__VA_ARGS__);          \
+    } while (0)
+
+static const double sqrt_2pi = 2.50662827463100050242;
+static const double two_over_sqrt_pi = 1.12837916709551257390;
+
+/* --- the words of the page ----------------------------------------------------------------------------------------- */
+
+typedef const derivation *D;
+
+static const gradus_shape *shape_of(D d, uint32_t x) { return &graph_node(d->g, x)->shape; }
+static gradus_dtype dtype_of(D d, uint32_t x) { return graph_node(d->g, x)->dtype; }
+
+static uint32_t add(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_add, a, b); }
+static uint32_t sub(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_sub, a, b); }
+static uint32_t mul(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_mul, a, b); }
+static uint32_t quotient(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_div, a, b); }
+static uint32_t power(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_pow, a, b); }
+static uint32_t neg(D d, uint32_t a) { return build_op(d->g, OP_neg, a); }
+static uint32_t e_to(D d, uint32_t a) { return build_op(d->g, OP_exp, a); }
+static uint32_t square(D d, uint32_t a) { return mul(d, a, a); }
+static uint32_t less(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_less, a, b); }
+static uint32_t less_equal(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_less_equal, a, b); }
+static uint32_t equal(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_equal, a, b); }
+static uint32_t where(D d, uint32_t c, uint32_t a, uint32_t b) { return build_op3(d->g, OP_where, c, a, b); }
+
+/* A number in the dtype and shape of `x`, and its product with x. */
+static uint32_t number(D d, double value, uint32_t x) {
+    return build_fill(d->g, dtype_of(d, x), shape_of(d, x), value);
+}
+static uint32_t zero(D d, uint32_t x) { return number(d, 0, x); }
+static uint32_t one(D d, uint32_t x) { return number(d, 1, x); }
+static uint32_t times(D d, double value, uint32_t x) { return mul(d, number(d, value, x), x); }
+
+/* --- elementwise, one operand -------------------------------------------------------------------------------------- */
+
+static void gradient_neg(D d) { TO(0, neg(d, DR)); }
+
+/* sign(x) dr, and 0 at 0 even if dr is infinite */
+static void gradient_abs(D d) {
+    TO(0, where(d, equal(d, X, zero(d, X)), zero(d, X), mul(d, DR, build_op(d->g, OP_sign, X))));
+}
+
+static void gradient_sqrt(D d) { TO(0, quotient(d, times(d, 0.5, DR), R)); }                     /* dr / (2 r) */
+static void gradient_rsqrt(D d) { TO(0, mul(d, times(d, -0.5, DR), mul(d, R, square(d, R)))); }  /* -dr r^3 / 2 */
+static void gradient_exp(D d) { TO(0, mul(d, DR, R)); }
+static void gradient_expm1(D d) { TO(0, mul(d, DR, e_to(d, X))); } /* r + 1 would lose digits for x << 0 */
+static void gradient_log(D d) { TO(0, quotient(d, DR, X)); }
+static void gradient_log1p(D d) { TO(0, quotient(d, DR, add(d, one(d, X), X))); }
+static void gradient_sin(D d) { TO(0, mul(d, DR, build_op(d->g, OP_cos, X))); }
+static void gradient_cos(D d) { TO(0, mul(d, DR, neg(d, build_op(d->g, OP_sin, X)))); }
+static void gradient_tanh(D d) { TO(0, mul(d, DR, sub(d, one(d, R), square(d, R)))); }           /* (1 - r^2) dr */
+static void gradient_sigmoid(D d) { TO(0, mul(d, DR, mul(d, R, sub(d, one(d, R), R)))); }        /* r (1 - r) dr */
+
+/* 2 / sqrt(pi) e^(-x^2) dr */
+static void gradient_erf(D d) { TO(0, mul(d, DR, times(d, two_over_sqrt_pi, e_to(d, neg(d, square(d, X)))))); }
+
+/* dr / phi(r), phi the normal density: sqrt(2 pi) e^(r^2 / 2) dr */
+static void gradient_ndtri(D d) { TO(0, mul(d, DR, times(d, sqrt_2pi, e_to(d, times(d, 0.5, square(d, R)))))); }
+
+static void gradient_relu(D d) { TO(0, where(d, less_equal(d, R, zero(d, R)), zero(d, DR), DR)); }
+
+/* From an integer no cotangent is wanted: the driver never asks. */
+static void gradient_cast(D d) { TO(0, build_cast(d->g, DR, dtype_of(d, X))); }
+
+/* --- elementwise, two and three operands --------------------------------------------------------------------------- */
+
+static void gradient_add(D d) {
+    TO(0, DR);
+    TO(1, DR);
+}
+
+static void gradient_sub(D d) {
+    TO(0, DR);
+    TO(1, neg(d, DR));
+}
+
+static void gradient_mul(D d) {
+    TO(0, mul(d, DR, Y));
+    TO(1, mul(d, DR, X));
+}
+
+/* dx = dr / y,  dy = -r dr / y */
+static void gradient_div(D d) {
+    uint32_t dx = quotient(d, DR, Y);
+    TO(0, dx);
+    TO(1, neg(d, mul(d, dx, R)));
+}
+
+/* dx = y x^(y-1) dr, 0 where y is 0;  dy = r ln(x) dr, 0 where x <= 0.  What is not selected stays finite, so that the
+ * derivatives of these are right too. */
+static void gradient_pow(D d) {
+    if (d->wants[0]) {
+        uint32_t constant = equal(d, Y, zero(d, Y)), exponent = where(d, constant, one(d, Y), sub(d, Y, one(d, Y)));
+        TO(0, where(d, constant, zero(d, DR), mul(d, DR, mul(d, Y, power(d, X, exponent)))));
+    }
+    if (d->wants[1]) {
+        uint32_t positive = less(d, zero(d, X), X), base = where(d, positive, X, one(d, X));
+        TO(1, where(d, positive, mul(d, DR, mul(d, R, build_op(d->g, OP_log, base))), zero(d, DR)));
+    }
+}
+
+/* The whole of dr to the operand that wins, a half of it to each of two equals. */
+static void share_between_two(D d, uint32_t x_wins, uint32_t y_wins) {
+    uint32_t tie = equal(d, X, Y), half = times(d, 0.5, DR);
+    TO(0, where(d, tie, half, where(d, x_wins, DR, zero(d, DR))));
+    TO(1, where(d, tie, half, where(d, y_wins, DR, zero(d, DR))));
+}
+
+static void gradient_maximum(D d) { share_between_two(d, less(d, Y, X), less(d, X, Y)); }
+static void gradient_minimum(D d) { share_between_two(d, less(d, X, Y), less(d, Y, X)); }
+
+static void gradient_where(D d) {
+    TO(1, where(d, X, DR, zero(d, DR)));
+    TO(2, where(d, X, zero(d, DR), DR));
+}
+
+/* --- movement: the way back ---------------------------------------------------------------------------------------- */
+
+static void gradient_reshape(D d) { TO(0, build_reshape(d->g, DR, shape_of(d, X))); }
+
+/* Sums over the axes that are marked, one run of neighbours after the other, the last run first. */
+static uint32_t sum_over(D d, uint32_t x, const bool *marked) {
+    for (int last = shape_rank(shape_of(d, x)) - 1; last >= 0; last--) {
+        if (!marked[last]) continue;
+        int first = last;
+        while (first > 0 && marked[first - 1]) first--;
+        gradus_axes run = {.d = {0}};
+        for (int axis = first; axis <= last; axis++) run.d[++run.d[0]] = axis;
+        x = build_reduce(d->g, OP_sum, x, run);
+        last = first;
+    }
+    return x;
+}
+
+/* What was repeated is summed. */
+static void gradient_broadcast(D d) {
+    const gradus_shape *from = shape_of(d, X), *to = &d->n->shape;
+    int lead = shape_rank(to) - shape_rank(from);
+    bool repeated[GRADUS_MAX_RANK];
+    for (int axis = 0; axis < shape_rank(to); axis++)
+        repeated[axis] = axis < lead || shape_dim(from, axis - lead) != shape_dim(to, axis);
+    TO(0, build_reshape(d->g, sum_over(d, DR, repeated), from));
+}
+
+static void gradient_transpose(D d) {
+    gradus_axes back = d->n->attr.axes;
+    for (int axis = 0; axis < back.d[0]; axis++) back.d[1 + d->n->attr.axes.d[1 + axis]] = axis;
+    TO(0, build_transpose(d->g, DR, back));
+}
+
+static void gradient_slice(D d) {
+    const attrs *a = &d->n->attr;
+    TO(0, build_pad(d->g, DR, a->axis, a->low, shape_dim(shape_of(d, X), a->axis) - a->high, 0));
+}
+
+static void gradient_pad(D d) {
+    const attrs *a = &d->n->attr;
+    TO(0, build_slice(d->g, DR, a->axis, a->low, a->low + shape_dim(shape_of(d, X), a->axis)));
+}
+
+static void gradient_concat(D d) {
+    int64_t low = 0;
+    for (uint32_t i = 0; i < d->n->n_inputs; i++) {
+        int64_t high = low + shape_dim(shape_of(d, d->n->inputs[i]), d->n->attr.axis);
+        TO(i, build_slice(d->g, DR, d->n->attr.axis, low, high));
+        low = high;
+    }
+}
+
+/* --- reductions ---------------------------------------------------------------------------------------------------- */
+
+/* A tensor of r's shape, repeated along the axes that the reduction dropped: of x's shape. */
+static uint32_t spread(D d, uint32_t value) {
+    const gradus_axes *axes = &d->n->attr.axes;
+    gradus_shape kept = *shape_of(d, X);
+    for (int i = 1; i <= axes->d[0]; i++) kept.d[1 + axes->d[i]] = 1;
+    return build_broadcast(d->g, build_reshape(d->g, value, &kept), shape_of(d, X));
+}
+
+static void gradient_sum(D d) { TO(0, spread(d, DR)); }
+
+/* x moved along `axis` by `shift` places towards the end (or the start), ones following behind. */
+static uint32_t moved(D d, uint32_t x, int axis, int64_t shift, bool to_end) {
+    int64_t n = shape_dim(shape_of(d, x), axis);
+    uint32_t rest = build_slice(d->g, x, axis, to_end ? 0 : shift, to_end ? n - shift : n);
+    return build_pad(d->g, rest, axis, to_end ? shift : 0, to_end ? 0 : shift, 1);
+}
+
+/* For each element along `axis` the product of all before it (or behind it): of one neighbour, then of two, four, … */
+static uint32_t products_beside(D d, uint32_t x, int axis, bool before) {
+    int64_t n = shape_dim(shape_of(d, x), axis);
+    if (n < 2) return one(d, x);
+    x = moved(d, x, axis, 1, before);
+    for (int64_t neighbours = 1; neighbours < n - 1; neighbours *= 2)
+        x = mul(d, x, moved(d, x, axis, neighbours, before));
+    return x;
+}
+
+/* dx = dr times the product of all others.  Along axes of fixed extent it is made of products, so that zeros need no
+ * care; along the run-time batch it is p / x, p the product of all that are not 0, with the zeros counted: with one zero
+ * only that element has a derivative, p, with more none has. */
+static void gradient_prod(D d) {
+    const gradus_shape *from = shape_of(d, X);
+    const gradus_axes *axes = &d->n->attr.axes;
+    if (!d->wants[0]) return;
+    extent n = shape_extent(from, axes->d[1], axes->d[axes->d[0]] + 1);
+    if (n.power == 0) {
+        gradus_shape flat = {.d = {0}}; /* the axes as one */
+        for (int axis = 0; axis < shape_rank(from); axis++)
+            if (axis == axes->d[1]) flat.d[++flat.d[0]] = n.factor;
+            else if (axis < axes->d[1] || axis > axes->d[axes->d[0]]) flat.d[++flat.d[0]] = shape_dim(from, axis);
+        uint32_t x = build_reshape(d->g, X, &flat);
+        uint32_t others = mul(d, products_beside(d, x, axes->d[1], true), products_beside(d, x, axes->d[1], false));
+        TO(0, mul(d, spread(d, DR), build_reshape(d->g, others, from)));
+        return;
+    }
+    uint32_t is_zero = equal(d, X, zero(d, X)), some = where(d, is_zero, one(d, X), X);
+    uint32_t p = spread(d, build_reduce(d->g, OP_prod, some, *axes));
+    uint32_t zeros = spread(d, build_reduce(d->g, OP_sum, where(d, is_zero, one(d, X), zero(d, X)), *axes));
+    uint32_t other_zeros = where(d, is_zero, sub(d, zeros, one(d, zeros)), zeros);
+    uint32_t others = where(d, equal(d, other_zeros, zero(d, zeros)), quotient(d, p, some), zero(d, p));
+    TO(0, mul(d, spread(d, DR), others));
+}
+
+/* max and min: dr shared by all that equal the result */
+static void gradient_extremum(D d) {
+    uint32_t hit = equal(d, X, spread(d, R));
+    uint32_t hits = build_reduce(d->g, OP_sum, where(d, hit, one(d, X), zero(d, X)), d->n->attr.axes);
+    TO(0, where(d, hit, spread(d, quotient(d, DR, hits)), zero(d, X)));
+}
+
+/* --- contraction --------------------------------------------------------------------------------------------------- */
+
+static uint32_t transposed(D d, uint32_t x) {
+    int rank = shape_rank(shape_of(d, x));
+    gradus_axes swap = {.d = {rank}};
+    for (int axis = 0; axis < rank; axis++) swap.d[1 + axis] = axis;
+    if (rank >= 2) {
+        swap.d[rank - 1] = rank - 1;
+        swap.d[rank] = rank - 2;
+    }
+    return build_transpose(d->g, x, swap);
+}
+
+/* dx = dr y^T,  dy = x^T dr */
+static void gradient_matmul(D d) {
+    TO(0, build_op2(d->g, OP_matmul, DR, transposed(d, Y)));
+    TO(1, build_op2(d->g, OP_matmul, transposed(d, X), DR));
+}
+
+/* --- gather and scatter: each the other's way back ----------------------------------------------------------------- */
+
+static uint32_t along(D d, op_code op, uint32_t a, uint32_t b) {
+    return build_along(d->g, op, (const uint32_t[]){a, b}, 2, d->n->attr.axis);
+}
+
+static uint32_t scattered(D d, op_code op) {
+    return build_along(d->g, op, (const uint32_t[]){zero(d, X), Y, DR}, 3, d->n->attr.axis);
+}
+
+static void gradient_take(D d) { TO(0, scattered(d, OP_scatter_add)); }
+static void gradient_take_along_axis(D d) { TO(0, scattered(d, OP_scatter_add_along_axis)); }
+
+static void gradient_scatter_add(D d) {
+    TO(0, DR);
+    TO(2, along(d, OP_take, DR, Y));
+}
+
+static void gradient_scatter_add_along_axis(D d) {
+    TO(0, DR);
+    TO(2, along(d, OP_take_along_axis, DR, Y));
+}
+
+/* --- the column ---------------------------------------------------------------------------------------------------- */
+
+/* What the cells that are words name: nothing flows. */
+static void gradient_ZERO(D d) { (void)d; }
+static void gradient_NONE(D d) { (void)d; }
+
+static const gradient_rule column[OP_COUNT] = {
+    [OP_poison] = gradient_NONE,
+#define OP(name, builder, arity, kind, operands, attributes, shape, gradient, ...) [OP_##name] = gradient_##gradient,
+#include "ir/ops.def"
+#undef OP
+};
+
+gradient_kind gradient_kind_of(op_code op) {
+    return column[op] == gradient_NONE ? GRADIENT_NONE : column[op] == gradient_ZERO ? GRADIENT_ZERO : GRADIENT_RULE;
+}
+
+void gradient_of(const derivation *d) { column[d->n->op](d); }

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Optimizers: how gradients become updates of parameters.  An optimizer is a value; gradus_minimize and gradus_apply
+ * write its arithmetic into the graph, where it fuses with the backward pass.
+ *
+ *     gradus_updates step = gradus_minimize(loss, gradus_adam(.learning_rate = 3e-4));
+ *
+ * Options.  Zero means the default; GRADUS_ZERO says a real 0, as in .beta1 = GRADUS_ZERO.  A NULL pointer means all
+ * defaults.  All optimizers have
+ *   .learning_rate  the first value of the state "NAME/learning_rate", a scalar (F64 if a parameter is F64, else F32)
+ *                   that gradus_program_set changes between calls
+ *   .rate           instead of it: a scalar tensor of the graph, such as a schedule; there is then no such state
+ *   .name           NAME, the prefix of all its state; by default the optimizer's own name.  Two optimizers of one graph
+ *                   need two names
+ * Slots of a parameter P are named "NAME/P/m" and so on, have its dtype and shape, and start at 0.
+ *
+ * A name is not copied before gradus_minimize or gradus_apply is called.
+ */
+#ifndef GRADUS_OPTIM_H
+#define GRADUS_OPTIM_H
+
+#include <gradus/common.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* One's own rule: the updates of one parameter from its gradient (of equal dtype and shape) and the learning rate (a
+ * scalar of the parameter's dtype).  `prefix` is "NAME/P", to name states of its own.  Called once for each parameter,
+ * in their order, while gradus_minimize or gradus_apply runs; what it returns must update `param`, and may update states
+ * of its own. */
+typedef gradus_updates (*gradus_update_rule)(void *user, gradus_tensor param, gradus_tensor grad, gradus_tensor rate,
+                                             const char *prefix);
+
+/* An optimizer, made by the functions below; the fields are not for users.  {0} is none. */
+typedef struct {
+    int32_t kind;
+    double f[8];
+    gradus_tensor rate;
+    const char *name;
+    gradus_update_rule rule;
+    void *user;
+} gradus_optimizer;
+
+/* Stochastic gradient descent: p <- p - rate * g.  With momentum (Sutskever et al. 2013 in PyTorch's form):
+ * u <- momentum * u + g, then p <- p - rate * u, or with nesterov p <- p - rate * (g + momentum * u).
+ * Default name "sgd", slot "u" where there is momentum. */
+typedef struct {
+    size_t size_;
+    double learning_rate; /* 1e-2 */
+    double momentum;      /* 0 */
+    bool nesterov;
+    gradus_tensor rate;
+    const char *name;
+    uint64_t reserved_[4];
+} gradus_sgd_options;
+GRADUS_API gradus_optimizer gradus_sgd_with(const gradus_sgd_options *options);
+#define gradus_sgd(...) gradus_sgd_with(GRADUS_OPTIONS_(gradus_sgd_options, __VA_ARGS__))
+
+/* RMSprop (Tieleman and Hinton 2012, as in Keras): v <- rho * v + (1 - rho) * g^2;
+ * p <- p - rate * g / (sqrt(v) + epsilon).  Default name "rmsprop", slot "v". */
+typedef struct {
+    size_t size_;
+    double learning_rate; /* 1e-3 */
+    double rho;           /* 0.9 */
+    double epsilon;       /* 1e-7 */
+    gradus_tensor rate;
+    const char *name;
+    uint64_t reserved_[4];
+} gradus_rmsprop_options;
+GRADUS_API gradus_optimizer gradus_rmsprop_with(const gradus_rmsprop_options *options);
+#define gradus_rmsprop(...) gradus_rmsprop_with(GRADUS_OPTIONS_(gradus_rmsprop_options, __VA_ARGS__))
+
+/* Adam (Kingma and Ba 2015, Algorithm 1, epsilon outside the root and after bias correction):
+ *   m <- beta1 * m + (1 - beta1) * g,  v <- beta2 * v + (1 - beta2) * g^2,
+ *   p <- p - rate * (m / c1) / (sqrt(v / c2) + epsilon)
+ * where c = 1 - beta^t after t steps is carried as c <- beta * c + (1 - beta) in the states "NAME/c1" and "NAME/c2",
+ * which loses no digits.  Default name "adam", slots "m" and "v". */
+typedef struct {
+    size_t size_;
+    double learning_rate; /* 1e-3 */
+    double beta1;         /* 0.9 */
+    double beta2;         /* 0.999 */
+    double epsilon;       /* 1e-8 */
+    gradus_tensor rate;
+    const char *name;
+    uint64_t reserved_[4];
+} gradus_adam_options;
+GRADUS_API gradus_optimizer gradus_adam_with(const gradus_adam_options *options);
+#define gradus_adam(...) gradus_adam_with(GRADUS_OPTIONS_(gradus_adam_options, __VA_ARGS__))
+
+/* AdamW (Loshchilov and Hutter 2019): Adam's step and, beside it, p <- p - rate * weight_decay * p (of the old p).
+ * Default name "adamw". */
+typedef struct {
+    size_t size_;
+    double learning_rate; /* 1e-3 */
+    double beta1;         /* 0.9 */
+    double beta2;         /* 0.999 */
+    double epsilon;       /* 1e-8 */
+    double weight_decay;  /* 1e-2 */
+    gradus_tensor rate;
+    const char *name;
+    uint64_t reserved_[4];
+} gradus_adamw_options;
+GRADUS_API gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options);
+#define gradus_adamw(...) gradus_adamw_with(GRADUS_OPTIONS_(gradus_adamw_options, __VA_ARGS__))
+
+/* An optimizer of one's own.  A learning rate of 0 is 1e-3 and a NULL name is "custom". */
+GRADUS_API gradus_optimizer gradus_optimizer_custom(gradus_update_rule rule, void *user, double learning_rate,
+                                                    const char *name);
+
+/* One step down the gradient of the loss (of its sum, if it is not a scalar) for all parameters that it reaches, in the
+ * order in which they were made.  Pass the result to gradus_define.
+ * Errors: a loss that is not floating-point or reaches no parameter, an optimizer whose name is taken in this graph or
+ * whose options are out of range, a rate that is no floating-point scalar. */
+GRADUS_API gradus_updates gradus_minimize_at(const char *file, int line, gradus_tensor loss,
+                                             gradus_optimizer optimizer);
+GRADUS_API gradus_updates gradus_minimize(gradus_tensor loss, gradus_optimizer optimizer);
+#define gradus_minimize(...) gradus_minimize_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* The same with one's own gradients: grads[i], of equal dtype and shape, is what params[i] (a param or state) follows.
+ * Errors: as gradus_minimize; also counts, dtypes or shapes that differ, something that is no state, a param given
+ * twice. */
+GRADUS_API gradus_updates gradus_apply_at(const char *file, int line, gradus_optimizer optimizer,
+                                          gradus_tensors params, gradus_tensors grads);
+GRADUS_API gradus_updates gradus_apply(gradus_optimizer optimizer, gradus_tensors params, gradus_tensors grads);
+#define gradus_apply(...) gradus_apply_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* Gradients scaled so that the Euclidean norm of them all together is at most max_norm (Pascanu et al. 2013): each is
+ * multiplied by max_norm / max(norm, max_norm).  `norm`, unless NULL, receives the norm before, a scalar of the first
+ * gradient's dtype.  Errors: no gradients, one that is not floating-point, max_norm not above 0. */
+GRADUS_API gradus_tensors gradus_clip_global_norm_at(const char *file, int line, gradus_tensors grads, double max_norm,
+                                                     gradus_tensor *norm);
+GRADUS_API gradus_tensors gradus_clip_global_norm(gradus_tensors grads, double max_norm, gradus_tensor *norm);
+#define gradus_clip_global_norm(...) gradus_clip_global_norm_at(GRADUS_HERE_, __VA_ARGS__)
+
+#ifdef __cplusplus
+}
+#endif
+#endif
