@@ -14,7 +14,7 @@ RANKS = [
     ["base/"],
     ["ir/"],
     ["rules/"],
-    ["autodiff", "optim/", "pass"],
+    ["autodiff", "derivatives", "optim/", "pass"],
     ["extract", "rewrite/", "pipeline", "fuse/"],
     ["schedule", "plan"],
     ["emit/"],
