@@ -8,8 +8,10 @@
 #include <inttypes.h>
 
 const evaluate_rule evaluate_rules[OP_COUNT] = {
-#define SCALAR(f) {.scalar = evaluate_##f}
-#define TENSOR(f) {.tensor = evaluate_##f}
+#define SCALAR(f) \
+    { .scalar = evaluate_##f }
+#define TENSOR(f) \
+    { .tensor = evaluate_##f }
 #define OP(name, builder, arity, kind, operands, attributes, shape, gradient, evaluate, emit, flags, mathematics) \
     [OP_##name] = evaluate,
 #include "ir/ops.def"
@@ -26,10 +28,11 @@ gradus_status check_bound(const node *n, int64_t index, int64_t position, int64_
     char place[512] = "";
     if (n->where.file) snprintf(place, sizeof place, "%.480s:%d: ", n->where.file, n->where.line);
     if (bound <= 0)
-        return fail(GRADUS_ERROR_ARGUMENT, "%s%s: index %" PRId64 " at [%" PRId64 "] points into nothing: the axis is empty",
-                    place, op, index, position);
-    return fail(GRADUS_ERROR_ARGUMENT, "%s%s: index %" PRId64 " at [%" PRId64 "] is outside 0 … %" PRId64, place, op, index,
-                position, bound - 1);
+        return fail(GRADUS_ERROR_ARGUMENT,
+                    "%s%s: index %" PRId64 " at [%" PRId64 "] points into nothing: the axis is empty", place, op, index,
+                    position);
+    return fail(GRADUS_ERROR_ARGUMENT, "%s%s: index %" PRId64 " at [%" PRId64 "] is outside 0 … %" PRId64, place, op,
+                index, position, bound - 1);
 }
 
 static gradus_status check_all(const node *n, const array *x) {
@@ -85,9 +88,11 @@ static gradus_status evaluate_one(const gradus_graph *g, uint32_t id, const eval
     const node *n = graph_node(g, id);
     values[id] = array_for(n, how->batch, how->memory);
     switch (n->op) {
-    case OP_input: case OP_param: case OP_state: case OP_training: case OP_seed:
-        how->bind(how->user, id, n, &values[id]);
-        return GRADUS_OK;
+    case OP_input:
+    case OP_param:
+    case OP_state:
+    case OP_training:
+    case OP_seed: how->bind(how->user, id, n, &values[id]); return GRADUS_OK;
     default: break;
     }
     array *operands = ARENA_ARRAY(how->memory, array, n->n_inputs);

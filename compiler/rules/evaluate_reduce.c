@@ -87,12 +87,14 @@ gradus_status evaluate_reduce(const node *n, int64_t batch, const array *x, arra
     assert(n->attr.axes.d[0] > 0);
     gradus_shape shape = static_operand(n, x);
     reduction_order order = order_of_reduction(&shape, &n->attr.axes);
-    int64_t outer = extent_at(order.outer, batch), count = extent_at(order.n, batch), inner = extent_at(order.inner, batch);
+    int64_t outer = extent_at(order.outer, batch), count = extent_at(order.n, batch),
+            inner = extent_at(order.inner, batch);
     reduction r = reduction_of(n->op, x->dtype);
     for (int64_t i = 0; i < outer * inner; i++) {
         int64_t o = i / inner, k = i % inner;
-        element_set(out, i, order.lanes ? reduce_lanes(&r, x, o * count, count)
-                                        : reduce_blocks(&r, x, o * count * inner + k, inner, count));
+        element_set(out, i,
+                    order.lanes ? reduce_lanes(&r, x, o * count, count)
+                                : reduce_blocks(&r, x, o * count * inner + k, inner, count));
     }
     return GRADUS_OK;
 }
@@ -104,7 +106,8 @@ static bool is_larger(gradus_dtype dtype, scalar a, scalar largest) {
     case GRADUS_F64: return largest.f64 == largest.f64 && !(a.f64 <= largest.f64);
     case GRADUS_I32: return a.i32 > largest.i32;
     case GRADUS_I64: return a.i64 > largest.i64;
-    case GRADUS_U8: case GRADUS_BOOL: return a.u8 > largest.u8;
+    case GRADUS_U8:
+    case GRADUS_BOOL: return a.u8 > largest.u8;
     }
     return false;
 }
@@ -142,28 +145,28 @@ typedef struct {
 } contraction;
 
 /* r = x y, row-major, for one index of the leading axes.  Rows of y are walked in k's order, many chains side by side. */
-#define CONTRACT(T, suffix, FMA)                                                                                    \
+#define CONTRACT(T, suffix, FMA)                                                                                       \
     static inline __attribute__((always_inline)) void contract_##suffix(contraction c, const T *x, const T *y, T *r) { \
-        for (int64_t first = 0; first < c.n; first += COLUMNS) {                                                    \
-            int64_t columns = c.n - first < COLUMNS ? c.n - first : COLUMNS;                                        \
-            for (int64_t i = 0; i < c.m; i++) {                                                                     \
-                T *row = r + i * c.n + first;                                                                       \
-                for (int64_t k = 0; k == 0 || k < c.k; k += ORDER_DEPTH) {                                          \
-                    T chain[COLUMNS] = {0};                                                                         \
-                    for (int64_t d = k; d < c.k && d < k + ORDER_DEPTH; d++) {                                      \
-                        const T a = x[i * c.k + d], *b = y + d * c.n + first;                                       \
-                        for (int64_t j = 0; j < columns; j++) chain[j] = FMA(a, b[j], chain[j]);                    \
-                    }                                                                                               \
-                    for (int64_t j = 0; j < columns; j++) row[j] = k ? row[j] + chain[j] : chain[j];                \
-                }                                                                                                   \
-            }                                                                                                       \
-        }                                                                                                           \
-    }                                                                                                               \
-    WITH_FMA static void contract_##suffix##_with(contraction c, const T *x, const T *y, T *r) {                    \
-        contract_##suffix(c, x, y, r);                                                                              \
-    }                                                                                                               \
-    static void contract_##suffix##_without(contraction c, const T *x, const T *y, T *r) {                          \
-        contract_##suffix(c, x, y, r);                                                                              \
+        for (int64_t first = 0; first < c.n; first += COLUMNS) {                                                       \
+            int64_t columns = c.n - first < COLUMNS ? c.n - first : COLUMNS;                                           \
+            for (int64_t i = 0; i < c.m; i++) {                                                                        \
+                T *row = r + i * c.n + first;                                                                          \
+                for (int64_t k = 0; k == 0 || k < c.k; k += ORDER_DEPTH) {                                             \
+                    T chain[COLUMNS] = {0};                                                                            \
+                    for (int64_t d = k; d < c.k && d < k + ORDER_DEPTH; d++) {                                         \
+                        const T a = x[i * c.k + d], *b = y + d * c.n + first;                                          \
+                        for (int64_t j = 0; j < columns; j++) chain[j] = FMA(a, b[j], chain[j]);                       \
+                    }                                                                                                  \
+                    for (int64_t j = 0; j < columns; j++) row[j] = k ? row[j] + chain[j] : chain[j];                   \
+                }                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }                                                                                                                  \
+    WITH_FMA static void contract_##suffix##_with(contraction c, const T *x, const T *y, T *r) {                       \
+        contract_##suffix(c, x, y, r);                                                                                 \
+    }                                                                                                                  \
+    static void contract_##suffix##_without(contraction c, const T *x, const T *y, T *r) {                             \
+        contract_##suffix(c, x, y, r);                                                                                 \
     }
 
 CONTRACT(float, f32, __builtin_fmaf)
@@ -172,16 +175,17 @@ CONTRACT(double, f64, __builtin_fma)
 gradus_status evaluate_matmul(const node *n, int64_t batch, const array *x, array *out) {
     (void)n, (void)batch;
     int rank = shape_rank(&out->shape);
-    contraction c = {shape_dim(&out->shape, rank - 2), shape_dim(&x[0].shape, rank - 1), shape_dim(&out->shape, rank - 1)};
+    contraction c = {shape_dim(&out->shape, rank - 2), shape_dim(&x[0].shape, rank - 1),
+                     shape_dim(&out->shape, rank - 1)};
     int64_t pairs = extents_product(&out->shape, 0, rank - 2);
     for (int64_t p = 0; p < pairs; p++) {
         int64_t at_x = p * c.m * c.k, at_y = p * c.k * c.n, at_r = p * c.m * c.n;
         if (out->dtype == GRADUS_F32)
-            (HAS_FMA ? contract_f32_with : contract_f32_without)(c, (const float *)x[0].data + at_x,
-                                                                 (const float *)x[1].data + at_y, (float *)out->data + at_r);
+            (HAS_FMA ? contract_f32_with : contract_f32_without)(
+                c, (const float *)x[0].data + at_x, (const float *)x[1].data + at_y, (float *)out->data + at_r);
         else
-            (HAS_FMA ? contract_f64_with : contract_f64_without)(c, (const double *)x[0].data + at_x,
-                                                                 (const double *)x[1].data + at_y, (double *)out->data + at_r);
+            (HAS_FMA ? contract_f64_with : contract_f64_without)(
+                c, (const double *)x[0].data + at_x, (const double *)x[1].data + at_y, (double *)out->data + at_r);
     }
     return GRADUS_OK;
 }

@@ -14,7 +14,8 @@
 
 #define SCALAR(f) scalar evaluate_##f(const node *n, gradus_dtype operand, const scalar *x);
 #define TENSOR(f) gradus_status evaluate_##f(const node *n, int64_t batch, const array *x, array *out);
-#define OP(name, builder, arity, kind, operands, attributes, shape, gradient, evaluate, emit, flags, mathematics) evaluate
+#define OP(name, builder, arity, kind, operands, attributes, shape, gradient, evaluate, emit, flags, mathematics) \
+    evaluate
 #include "ir/ops.def"
 #undef OP
 #undef SCALAR

@@ -16,68 +16,68 @@ static scalar not_allowed(void) {
 
 /* A rule is a switch over the operands' dtype.  A case names the operands a, b and the result's field; the rest of the
  * result's bits are zero. */
-#define RULE(name, ...)                                                                \
-    scalar evaluate_##name(const node *n, gradus_dtype operand, const scalar *x) {     \
-        scalar r = {.bits = 0};                                                        \
-        (void)n;                                                                       \
-        switch (operand) {                                                             \
-            __VA_ARGS__                                                                \
-        default: return not_allowed();                                                 \
-        }                                                                              \
-        return r;                                                                      \
+#define RULE(name, ...)                                                            \
+    scalar evaluate_##name(const node *n, gradus_dtype operand, const scalar *x) { \
+        scalar r = {.bits = 0};                                                    \
+        (void)n;                                                                   \
+        switch (operand) {                                                         \
+            __VA_ARGS__                                                            \
+        default: return not_allowed();                                             \
+        }                                                                          \
+        return r;                                                                  \
     }
-#define CASE_1(DTYPE, field, as, T, result, R, expression)                             \
-    case GRADUS_##DTYPE: {                                                             \
-        const as a = (as)x[0].field;                                                   \
-        r.result = (R)(expression);                                                    \
-        break;                                                                         \
+#define CASE_1(DTYPE, field, as, result, R, expression) \
+    case GRADUS_##DTYPE: {                              \
+        const as a = (as)x[0].field;                    \
+        r.result = (R)(expression);                     \
+        break;                                          \
     }
-#define CASE_2(DTYPE, field, as, T, result, R, expression)                             \
-    case GRADUS_##DTYPE: {                                                             \
-        const as a = (as)x[0].field, b = (as)x[1].field;                               \
-        r.result = (R)(expression);                                                    \
-        break;                                                                         \
+#define CASE_2(DTYPE, field, as, result, R, expression)  \
+    case GRADUS_##DTYPE: {                               \
+        const as a = (as)x[0].field, b = (as)x[1].field; \
+        r.result = (R)(expression);                      \
+        break;                                           \
     }
 
 /* The cases of the operand sets; `CASE` is CASE_1 or CASE_2, and the result has the operands' dtype. */
-#define FLOAT_CASES(CASE, expression)                            \
-    CASE(F32, f32, float, float, f32, float, expression)         \
-    CASE(F64, f64, double, double, f64, double, expression)
-#define INT_CASES(CASE, expression)                              \
-    CASE(I32, i32, int32_t, int32_t, i32, int32_t, expression)   \
-    CASE(I64, i64, int64_t, int64_t, i64, int64_t, expression)   \
-    CASE(U8, u8, uint8_t, uint8_t, u8, uint8_t, expression)
-#define WRAPPING_CASES(CASE, expression)                         \
-    CASE(I32, i32, uint32_t, int32_t, i32, int32_t, expression)  \
-    CASE(I64, i64, uint64_t, int64_t, i64, int64_t, expression)  \
-    CASE(U8, u8, uint32_t, uint8_t, u8, uint8_t, expression)
-#define BOOL_CASES(CASE, expression) CASE(BOOL, u8, uint8_t, uint8_t, u8, uint8_t, expression)
-#define PREDICATE_CASES(CASE, expression)                        \
-    CASE(F32, f32, float, float, u8, uint8_t, expression)        \
-    CASE(F64, f64, double, double, u8, uint8_t, expression)      \
-    CASE(I32, i32, int32_t, int32_t, u8, uint8_t, expression)    \
-    CASE(I64, i64, int64_t, int64_t, u8, uint8_t, expression)    \
-    CASE(U8, u8, uint8_t, uint8_t, u8, uint8_t, expression)      \
-    CASE(BOOL, u8, uint8_t, uint8_t, u8, uint8_t, expression)
-#define MATH_CASES(CASE, f32_expression, f64_expression)         \
-    CASE(F32, f32, float, float, f32, float, f32_expression)     \
-    CASE(F64, f64, double, double, f64, double, f64_expression)
+#define FLOAT_CASES(CASE, expression)             \
+    CASE(F32, f32, float, f32, float, expression) \
+    CASE(F64, f64, double, f64, double, expression)
+#define INT_CASES(CASE, expression)                   \
+    CASE(I32, i32, int32_t, i32, int32_t, expression) \
+    CASE(I64, i64, int64_t, i64, int64_t, expression) \
+    CASE(U8, u8, uint8_t, u8, uint8_t, expression)
+#define WRAPPING_CASES(CASE, expression)               \
+    CASE(I32, i32, uint32_t, i32, int32_t, expression) \
+    CASE(I64, i64, uint64_t, i64, int64_t, expression) \
+    CASE(U8, u8, uint32_t, u8, uint8_t, expression)
+#define BOOL_CASES(CASE, expression) CASE(BOOL, u8, uint8_t, u8, uint8_t, expression)
+#define PREDICATE_CASES(CASE, expression)            \
+    CASE(F32, f32, float, u8, uint8_t, expression)   \
+    CASE(F64, f64, double, u8, uint8_t, expression)  \
+    CASE(I32, i32, int32_t, u8, uint8_t, expression) \
+    CASE(I64, i64, int64_t, u8, uint8_t, expression) \
+    CASE(U8, u8, uint8_t, u8, uint8_t, expression)   \
+    CASE(BOOL, u8, uint8_t, u8, uint8_t, expression)
+#define MATH_CASES(CASE, f32_expression, f64_expression) \
+    CASE(F32, f32, float, f32, float, f32_expression)    \
+    CASE(F64, f64, double, f64, double, f64_expression)
 
 /* One operand */
+/* clang-format off */
 RULE(neg, FLOAT_CASES(CASE_1, -a) WRAPPING_CASES(CASE_1, 0 - a))
 RULE(abs, MATH_CASES(CASE_1, fabsf(a), fabs(a))
-     CASE_1(I32, i32, int32_t, int32_t, i32, int32_t, a < 0 ? 0u - (uint32_t)a : (uint32_t)a)
-     CASE_1(I64, i64, int64_t, int64_t, i64, int64_t, a < 0 ? (uint64_t)0 - (uint64_t)a : (uint64_t)a)
-     CASE_1(U8, u8, uint8_t, uint8_t, u8, uint8_t, a))
+     CASE_1(I32, i32, int32_t, i32, int32_t, a < 0 ? 0u - (uint32_t)a : (uint32_t)a)
+     CASE_1(I64, i64, int64_t, i64, int64_t, a < 0 ? (uint64_t)0 - (uint64_t)a : (uint64_t)a)
+     CASE_1(U8, u8, uint8_t, u8, uint8_t, a))
 RULE(sign, FLOAT_CASES(CASE_1, a > 0 ? 1 : a < 0 ? -1 : a == 0 ? 0 : a)
-     CASE_1(I32, i32, int32_t, int32_t, i32, int32_t, (a > 0) - (a < 0))
-     CASE_1(I64, i64, int64_t, int64_t, i64, int64_t, (a > 0) - (a < 0))
-     CASE_1(U8, u8, uint8_t, uint8_t, u8, uint8_t, a > 0))
+     CASE_1(I32, i32, int32_t, i32, int32_t, (a > 0) - (a < 0))
+     CASE_1(I64, i64, int64_t, i64, int64_t, (a > 0) - (a < 0))
+     CASE_1(U8, u8, uint8_t, u8, uint8_t, a > 0))
 RULE(sqrt, MATH_CASES(CASE_1, sqrtf(a), sqrt(a)))
-RULE(floor, MATH_CASES(CASE_1, floorf(a), floor(a)))
 RULE(relu, FLOAT_CASES(CASE_1, a <= 0 ? 0 : a))
-RULE(isfinite, CASE_1(F32, f32, float, float, u8, uint8_t, isfinite(a) != 0)
-     CASE_1(F64, f64, double, double, u8, uint8_t, isfinite(a) != 0))
+RULE(isfinite, CASE_1(F32, f32, float, u8, uint8_t, isfinite(a) != 0)
+     CASE_1(F64, f64, double, u8, uint8_t, isfinite(a) != 0))
 RULE(logical_not, BOOL_CASES(CASE_1, !a))
 
 #define MATH_RULE(name) RULE(name, MATH_CASES(CASE_1, math_##name##_f32(a), math_##name##_f64(a)))
@@ -92,6 +92,7 @@ MATH_RULE(tanh)
 MATH_RULE(sigmoid)
 MATH_RULE(erf)
 MATH_RULE(ndtri)
+MATH_RULE(floor)
 
 scalar evaluate_identity(const node *n, gradus_dtype operand, const scalar *x) {
     (void)n, (void)operand;
@@ -111,6 +112,8 @@ RULE(less_equal, PREDICATE_CASES(CASE_2, a <= b))
 RULE(equal, PREDICATE_CASES(CASE_2, a == b))
 RULE(logical_and, BOOL_CASES(CASE_2, a && b))
 RULE(logical_or, BOOL_CASES(CASE_2, a || b))
+
+/* clang-format on */
 
 /* Three operands; `operand` is the condition's dtype, the others' bits are moved as they are. */
 scalar evaluate_where(const node *n, gradus_dtype operand, const scalar *x) {
@@ -158,9 +161,12 @@ scalar cast_scalar(gradus_dtype from, gradus_dtype to, scalar value) {
     case GRADUS_F64: return cast_float(to, value.f64);
     case GRADUS_I32: return cast_int(to, value.i32);
     case GRADUS_I64: return cast_int(to, value.i64);
-    case GRADUS_U8: case GRADUS_BOOL: return cast_int(to, value.u8);
+    case GRADUS_U8:
+    case GRADUS_BOOL: return cast_int(to, value.u8);
     }
     return not_allowed();
 }
 
-scalar evaluate_cast(const node *n, gradus_dtype operand, const scalar *x) { return cast_scalar(operand, n->dtype, x[0]); }
+scalar evaluate_cast(const node *n, gradus_dtype operand, const scalar *x) {
+    return cast_scalar(operand, n->dtype, x[0]);
+}

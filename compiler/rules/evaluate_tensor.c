@@ -12,7 +12,8 @@
 gradus_status evaluate_bound(const node *n, int64_t batch, const array *x, array *out) {
     (void)batch, (void)x, (void)out;
     assert(false && "what the caller binds is not evaluated");
-    return fail(GRADUS_ERROR_ARGUMENT, "%s: the value is the caller's, there is nothing to compute it from", op_name(n->op));
+    return fail(GRADUS_ERROR_ARGUMENT, "%s: the value is the caller's, there is nothing to compute it from",
+                op_name(n->op));
 }
 
 gradus_status evaluate_constant(const node *n, int64_t batch, const array *x, array *out) {
