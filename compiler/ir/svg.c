@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Runs Graphviz' `dot` to make SVG.  Its three streams are unnamed temporary files, so nothing can block, no path
+ * reaches its command line, and a program that dies early raises no SIGPIPE here.  See dot.h.
+ */
+#include "ir/dot.h"
+
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+extern char **environ;
+
+enum { STREAMS = 3, ABSENT = 127 };
+#define SVG_LIMIT ((size_t)1 << 30)
+
+/* A file without a name; its descriptor is none of the three that a child starts with. */
+static int temporary(void) {
+    FILE *stream = tmpfile();
+    if (!stream) return -1;
+    const int descriptor = fcntl(fileno(stream), F_DUPFD_CLOEXEC, STREAMS);
+    fclose(stream);
+    return descriptor;
+}
+
+static bool write_all(int descriptor, const char *data, size_t length) {
+    while (length) {
+        const ssize_t done = write(descriptor, data, length);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) return false;
+        data += done;
+        length -= (size_t)done;
+    }
+    return lseek(descriptor, 0, SEEK_SET) == 0;
+}
+
+/* The child's exit status; -1 where nobody knows, as in a process that ignores SIGCHLD. */
+static int wait_for(pid_t child) {
+    int status = 0;
+    while (waitpid(child, &status, 0) < 0)
+        if (errno != EINTR) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static int run_dot(const int *descriptors, int *code) {
+    char program[] = "dot", option[] = "-Tsvg";
+    char *const command[] = {program, option, NULL};
+    posix_spawn_file_actions_t actions;
+    pid_t child;
+    if ((*code = posix_spawn_file_actions_init(&actions)) != 0) return -1;
+    for (int i = 0; i < STREAMS && *code == 0; i++)
+        *code = posix_spawn_file_actions_adddup2(&actions, descriptors[i], i);
+    if (*code == 0) *code = posix_spawnp(&child, command[0], &actions, NULL, command, environ);
+    posix_spawn_file_actions_destroy(&actions);
+    return *code == 0 ? wait_for(child) : -1;
+}
+
+/* What stands in a temporary file, as a text; at most `limit` bytes of it. */
+static char *read_back(arena *memory, int descriptor, size_t limit, size_t *length) {
+    const off_t end = lseek(descriptor, 0, SEEK_END);
+    const size_t bytes = end < 0 ? 0 : (size_t)end < limit ? (size_t)end : limit;
+    char *data = arena_alloc(memory, bytes + 1);
+    *length = 0;
+    if (lseek(descriptor, 0, SEEK_SET) != 0) return data;
+    while (*length < bytes) {
+        const ssize_t done = read(descriptor, data + *length, bytes - *length);
+        if (done < 0 && errno == EINTR) continue;
+        if (done <= 0) break;
+        *length += (size_t)done;
+    }
+    return data;
+}
+
+static gradus_status convert(const int *descriptors, const char *dot, size_t length, const char *path, arena *memory) {
+    for (int i = 0; i < STREAMS; i++)
+        if (descriptors[i] < 0)
+            return fail(GRADUS_ERROR_IO, "%s: cannot make a temporary file: %s", path, strerror(errno));
+    if (!write_all(descriptors[0], dot, length))
+        return fail(GRADUS_ERROR_IO, "%s: cannot write a temporary file: %s", path, strerror(errno));
+    int code;
+    const int status = run_dot(descriptors, &code);
+    if (code == ENOENT || status == ABSENT)
+        return fail(GRADUS_ERROR_NOT_FOUND,
+                    "%s: Graphviz' program \"dot\" is not on the PATH; install Graphviz, or write DOT", path);
+    if (code) return fail(GRADUS_ERROR_IO, "%s: cannot run \"dot\": %s", path, strerror(code));
+    size_t svg_length, said_length;
+    const char *svg = read_back(memory, descriptors[1], SVG_LIMIT, &svg_length);
+    const char *said = read_back(memory, descriptors[2], 500, &said_length);
+    if (status > 0 || svg_length == 0) return fail(GRADUS_ERROR_IO, "%s: \"dot\" failed: %s", path, said);
+    return file_write(memory, path, svg, svg_length);
+}
+
+static gradus_status convert_guarded(const int *descriptors, const char *dot, size_t length, const char *path,
+                                     arena *memory) {
+    guard here;
+    if (GUARDED(&here)) {
+        const gradus_status status = convert(descriptors, dot, length, path, memory);
+        guard_leave(&here);
+        return status;
+    }
+    return fail_out_of_memory(path);
+}
+
+gradus_status dot_write_svg(const char *dot, size_t length, const char *path) {
+    int descriptors[STREAMS];
+    arena memory = {0};
+    for (int i = 0; i < STREAMS; i++) descriptors[i] = temporary();
+    const gradus_status status = convert_guarded(descriptors, dot, length, path, &memory);
+    for (int i = 0; i < STREAMS; i++)
+        if (descriptors[i] >= 0) close(descriptors[i]);
+    arena_free(&memory);
+    return status;
+}
