@@ -67,8 +67,8 @@ static gradus_status check_count(const gradus_abi_entry *e, const char *role, co
     if (count == (size_t)n) return GRADUS_OK;
     char list[1024];
     list_tensors(t, n, list, sizeof list);
-    return fail(GRADUS_ERROR_MISMATCH, "%s: got %zu %s%s, expected %d%s%s%s", e->name, count, role, count == 1 ? "" : "s", n,
-                n ? " (" : "", list, n ? ")" : "");
+    return fail(GRADUS_ERROR_MISMATCH, "%s: got %zu %s%s, expected %d%s%s%s", e->name, count, role,
+                count == 1 ? "" : "s", n, n ? " (" : "", list, n ? ")" : "");
 }
 
 /* One argument: its dtype where it is known, and whether it is there at all. */
@@ -84,12 +84,14 @@ static gradus_status check_argument(const gradus_abi_entry *e, const char *role,
 }
 
 /* Everything about the arguments that can be known before the state is looked at. */
-static gradus_status check_call(const gradus_abi_entry *e, int64_t batch, gradus_inputs inputs, gradus_outputs outputs) {
+static gradus_status check_call(const gradus_abi_entry *e, int64_t batch, gradus_inputs inputs,
+                                gradus_outputs outputs) {
     gradus_status status = check_count(e, "input", e->inputs, e->n_inputs, inputs.count);
     if (status == GRADUS_OK) status = check_count(e, "output", e->outputs, e->n_outputs, outputs.count);
     if (status != GRADUS_OK) return status;
     if (e->has_batch && (batch < 1 || batch > e->max_batch)) {
-        return fail(GRADUS_ERROR_ARGUMENT, "%s: batch is %" PRId64 ", expected 1 … %" PRId64, e->name, batch, e->max_batch);
+        return fail(GRADUS_ERROR_ARGUMENT, "%s: batch is %" PRId64 ", expected 1 … %" PRId64, e->name, batch,
+                    e->max_batch);
     }
     if ((inputs.count && !inputs.items) || (outputs.count && !outputs.items)) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: the list of %s is NULL", e->name,
@@ -114,8 +116,8 @@ gradus_status gradus_call(gradus_program *program, const char *entry, int64_t ba
     gradus_status status = check_call(e, batch, inputs, outputs);
     if (status != GRADUS_OK) return status;
     if (atomic_exchange_explicit(&program->calling, true, memory_order_acquire)) {
-        return fail(GRADUS_ERROR_BUSY, "%s: the program is in another call; gradus_program_share gives one for each thread",
-                    entry);
+        return fail(GRADUS_ERROR_BUSY,
+                    "%s: the program is in another call; gradus_program_share gives one for each thread", entry);
     }
     program_core *core = program->core;
     if (!core_lock(core, e->writes_state)) {

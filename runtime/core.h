@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What a program is inside: a core (code, state, threads) that the programs of one state share, and for each program an
- * arena. */
+ * What a program is inside: a core (code, state, threads) that the programs of one state share, and for each program
+ * an arena. */
 #ifndef GRADUS_RUNTIME_CORE_H
 #define GRADUS_RUNTIME_CORE_H
 
@@ -13,14 +13,14 @@
 typedef struct {
     const gradus_abi_program *abi;
     unsigned char *state;
-    bool *written;        /* state tensors that were written since the beginning; only with the state locked for writing */
+    bool *written; /* state tensors that were written since the beginning; only with the state locked for writing */
     int32_t n_written;
     atomic_bool initialized;
-    atomic_int users;     /* of the state: how many read it; -1 where one writes it */
+    atomic_int users; /* of the state: how many read it; -1 where one writes it */
     atomic_int programs;
     int32_t threads;
-    size_t arena_bytes;   /* what the most demanding entry needs */
-    size_t n_arguments;   /* the most inputs or outputs that an entry has */
+    size_t arena_bytes; /* what the most demanding entry needs */
+    size_t n_arguments; /* the most inputs or outputs that an entry has */
     pool *pool;
     void (*release)(void *owner);
     void *owner;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The floating-point mode that compiled code is made for: round to nearest, subnormals kept, no traps.  Callers may have
- * set another (-ffast-math alone turns subnormals off), which they get back. */
+ * The floating-point mode that compiled code is made for: round to nearest, subnormals kept, no traps.  Callers may
+ * have set another (-ffast-math alone turns subnormals off), which they get back. */
 #ifndef GRADUS_RUNTIME_FLOAT_MODE_H
 #define GRADUS_RUNTIME_FLOAT_MODE_H
 

@@ -63,7 +63,8 @@ void names_near(const char *wrong, const char *(*name)(const void *list, size_t 
         near[at] = i;
         far[at] = f;
     }
-    for (size_t i = 0; i < n; i++) put(&w, "%s\"%s\"", i ? ", " : n == 1 ? "; near is " : "; near are ", name(list, near[i]));
+    for (size_t i = 0; i < n; i++)
+        put(&w, "%s\"%s\"", i ? ", " : n == 1 ? "; near is " : "; near are ", name(list, near[i]));
     if (n > 0) return;
     for (size_t i = 0; i < count && i < NAMED_OF_ALL; i++) {
         put(&w, "%s\"%s\"", i ? ", " : count == 1 ? "; there is " : "; there are ", name(list, i));

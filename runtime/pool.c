@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A team of threads.  See pool.h.
  *
- * A run is published as a ticket, a counter with the team's size in its low bits: workers wait for a ticket that concerns
- * them, first spinning, because the next step mostly comes at once and a wake-up costs more than a small step, then
- * sleeping on a condition variable, so that an idle program costs nothing.  The last word of a run is `remaining`. */
+ * A run is published as a ticket, a counter with the team's size in its low bits: workers wait for a ticket that
+ * concerns them, first spinning, because the next step mostly comes at once and a wake-up costs more than a small
+ * step, then sleeping on a condition variable, so that an idle program costs nothing.  The last word of a run is
+ * `remaining`. */
 #include "runtime/pool.h"
 
 #include "runtime/cpus.h"
@@ -18,10 +19,10 @@
 #include <unistd.h>
 
 enum {
-    LINE = 64,            /* bytes of a cache line: what different threads write stands apart */
-    SPINS = 2000,         /* looks before a waiting thread offers its CPU */
-    SPINS_CROWDED = 20,   /* the same where the team has more threads than CPUs */
-    YIELDS = 2000,        /* offers before it sleeps a while, in case the others are of lower priority */
+    LINE = 64,          /* bytes of a cache line: what different threads write stands apart */
+    SPINS = 2000,       /* looks before a waiting thread offers its CPU */
+    SPINS_CROWDED = 20, /* the same where the team has more threads than CPUs */
+    YIELDS = 2000,      /* offers before it sleeps a while, in case the others are of lower priority */
     NAP_NS = 50000,
     IDLE_SPIN_NS = 200000, /* how long a worker looks out for the next run */
     TEAM_BITS = 16
@@ -42,10 +43,10 @@ struct pool {
     pool_task task;
     void *context;
     int32_t team;
-    _Alignas(LINE) _Atomic uint64_t ticket;  /* run << TEAM_BITS | team; a team of 0 ends the workers */
-    _Alignas(LINE) atomic_int remaining;     /* workers that have not finished */
-    _Alignas(LINE) atomic_int arrived;       /* at the barrier */
-    _Alignas(LINE) atomic_uint phase;        /* barriers passed */
+    _Alignas(LINE) _Atomic uint64_t ticket; /* run << TEAM_BITS | team; a team of 0 ends the workers */
+    _Alignas(LINE) atomic_int remaining;    /* workers that have not finished */
+    _Alignas(LINE) atomic_int arrived;      /* at the barrier */
+    _Alignas(LINE) atomic_uint phase;       /* barriers passed */
     _Alignas(LINE) atomic_int sleepers;
     pthread_mutex_t mutex;
     pthread_cond_t published;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Programs: made of compiled code, shared, described and destroyed.  Reading and writing state is in state.c, running in
- * call.c. */
+ * Programs: made of compiled code, shared, described and destroyed.  Reading and writing state is in state.c,
+ * running in call.c. */
 #include "runtime/core.h"
 
 #include "runtime/cpus.h"
@@ -48,7 +48,8 @@ static bool measure_entry(program_core *core, const gradus_abi_entry *e) {
     assert(e->arena_bytes >= 0 && e->scratch_bytes >= 0 && e->n_inputs >= 0 && e->n_outputs >= 0);
     int32_t threads = core_threads(core, e);
     if (__builtin_mul_overflow(e->scratch_bytes, threads > 1 ? threads : 1, &bytes)) return false;
-    if (__builtin_add_overflow(bytes, e->arena_bytes, &bytes) || (uint64_t)bytes > SIZE_MAX - 2 * HUGE_PAGE) return false;
+    if (__builtin_add_overflow(bytes, e->arena_bytes, &bytes) || (uint64_t)bytes > SIZE_MAX - 2 * HUGE_PAGE)
+        return false;
     if ((size_t)bytes > core->arena_bytes) core->arena_bytes = (size_t)bytes;
     if ((size_t)e->n_inputs > core->n_arguments) core->n_arguments = (size_t)e->n_inputs;
     if ((size_t)e->n_outputs > core->n_arguments) core->n_arguments = (size_t)e->n_outputs;
@@ -117,12 +118,13 @@ gradus_status program_create(const gradus_abi_program *abi, int32_t threads, voi
                              gradus_program **program) {
     *program = NULL;
     if (abi->version != GRADUS_ABI_VERSION) {
-        return fail(GRADUS_ERROR_MISMATCH, "the compiled code has version %u of the binary interface, this library has %d",
-                    abi->version, GRADUS_ABI_VERSION);
+        return fail(GRADUS_ERROR_MISMATCH,
+                    "the compiled code has version %u of the binary interface, this library has %d", abi->version,
+                    GRADUS_ABI_VERSION);
     }
     if (threads < 0 || threads > POOL_MAX_THREADS) {
-        return fail(GRADUS_ERROR_ARGUMENT, "threads is %d, expected 1 … %d, or 0 for as many as there are CPUs", threads,
-                    POOL_MAX_THREADS);
+        return fail(GRADUS_ERROR_ARGUMENT, "threads is %d, expected 1 … %d, or 0 for as many as there are CPUs",
+                    threads, POOL_MAX_THREADS);
     }
     program_core *core = make_core(abi, threads);
     if (!core) return GRADUS_ERROR_MEMORY;
@@ -193,8 +195,11 @@ gradus_status gradus_program_entry(const gradus_program *program, size_t index, 
 }
 
 static gradus_info describe(const gradus_abi_tensor *t, int64_t batch, int64_t max_batch) {
-    gradus_info info = {.name = t->name ? t->name : "", .dtype = t->dtype, .shape = t->shape,
-                        .offset = (size_t)t->offset, .trained = t->trained};
+    gradus_info info = {.name = t->name ? t->name : "",
+                        .dtype = t->dtype,
+                        .shape = t->shape,
+                        .offset = (size_t)t->offset,
+                        .trained = t->trained};
     int64_t elements = abi_elements(&t->shape, batch ? batch : max_batch);
     info.bytes = elements < 0 ? SIZE_MAX : (size_t)elements * gradus_dtype_size(t->dtype);
     for (int64_t i = 1; i <= info.shape.d[0] && batch; i++) {
@@ -206,31 +211,34 @@ static gradus_info describe(const gradus_abi_tensor *t, int64_t batch, int64_t m
 gradus_status gradus_program_info(const gradus_program *program, const char *entry, gradus_role role, size_t index,
                                   int64_t batch, gradus_info *info) {
     static const char *where = "gradus_program_info";
-    if (!program || !info) return fail(GRADUS_ERROR_ARGUMENT, "%s: the %s is NULL", where, program ? "result" : "program");
+    if (!program || !info)
+        return fail(GRADUS_ERROR_ARGUMENT, "%s: the %s is NULL", where, program ? "result" : "program");
     const gradus_abi_program *abi = program->core->abi;
     if (role == GRADUS_STATE) {
         if (index >= (size_t)abi->n_state) {
-            return fail(GRADUS_ERROR_NOT_FOUND, "%s: there are %d state tensors, none has index %zu", where, abi->n_state,
-                        index);
+            return fail(GRADUS_ERROR_NOT_FOUND, "%s: there are %d state tensors, none has index %zu", where,
+                        abi->n_state, index);
         }
         *info = describe(&abi->state[index], 1, 1);
         return GRADUS_OK;
     }
     if (role != GRADUS_INPUT && role != GRADUS_OUTPUT) {
-        return fail(GRADUS_ERROR_ARGUMENT, "%s: role %d is none of GRADUS_INPUT, GRADUS_OUTPUT, GRADUS_STATE", where, role);
+        return fail(GRADUS_ERROR_ARGUMENT, "%s: role %d is none of GRADUS_INPUT, GRADUS_OUTPUT, GRADUS_STATE", where,
+                    role);
     }
     if (!entry) return fail(GRADUS_ERROR_ARGUMENT, "%s: the entry's name is NULL", where);
     const gradus_abi_entry *e = program_find_entry(program, entry);
     if (!e) return GRADUS_ERROR_NOT_FOUND;
     if (e->has_batch && (batch < 0 || batch > e->max_batch)) {
-        return fail(GRADUS_ERROR_ARGUMENT, "%s: %s: batch is %lld, expected 1 … %lld, or 0 for the batch as such", where,
-                    entry, (long long)batch, (long long)e->max_batch);
+        return fail(GRADUS_ERROR_ARGUMENT, "%s: %s: batch is %lld, expected 1 … %lld, or 0 for the batch as such",
+                    where, entry, (long long)batch, (long long)e->max_batch);
     }
     int32_t n = role == GRADUS_INPUT ? e->n_inputs : e->n_outputs;
     if (index >= (size_t)n) {
         return fail(GRADUS_ERROR_NOT_FOUND, "%s: %s has %d %s, none has index %zu", where, entry, n,
                     role == GRADUS_INPUT ? "inputs" : "outputs", index);
     }
-    *info = describe(role == GRADUS_INPUT ? &e->inputs[index] : &e->outputs[index], e->has_batch ? batch : 1, e->max_batch);
+    *info =
+        describe(role == GRADUS_INPUT ? &e->inputs[index] : &e->outputs[index], e->has_batch ? batch : 1, e->max_batch);
     return GRADUS_OK;
 }

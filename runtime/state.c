@@ -45,7 +45,8 @@ static size_t tensor_bytes(const gradus_abi_tensor *t) {
 }
 
 /* The checks that reading, writing and setting share. */
-static gradus_status look_up(const char *where, gradus_program *program, const char *name, const gradus_abi_tensor **t) {
+static gradus_status look_up(const char *where, gradus_program *program, const char *name,
+                             const gradus_abi_tensor **t) {
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "%s: the program is NULL", where);
     if (!name) return fail(GRADUS_ERROR_ARGUMENT, "%s: the name is NULL", where);
     const gradus_abi_program *abi = program->core->abi;
