@@ -74,6 +74,8 @@ static const char *write_float(char out[LITERAL_BYTES], gradus_dtype dtype, scal
         else again.f64 = strtod(out, NULL);
         if (bits_of(dtype, again) == bits_of(dtype, value)) break;
     }
+    if (strchr(out, 'e') && fabs(number) >= 1 && fabs(number) < 1e7)
+        snprintf(out, LITERAL_BYTES, "%.0f", number); /* 10 */
     exchange(out, locale_point(), ".");
     return out;
 }
