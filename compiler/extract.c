@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From the user's graph, a pool of nodes for many entries, to the graph of one entry.  Both functions copy: states first,
- * then inputs, in the order that the program's interface has, then what the entry computes, in the old order.
+ * From the user's graph, a pool of nodes for many entries, to the graph of one entry.  Both functions copy: states
+ * first, then inputs, in the order that the program's interface has, then what the entry computes, in the old order.
  */
 #include "pass.h"
 #include "rewrite/rebuild.h"

@@ -2,8 +2,8 @@
  * The generator of random graphs.  See random_graph.h.
  *
  * It keeps a pool of tensors and applies an operation drawn at random to members of it, as long as operations are left.
- * Operations whose values would explode (exp, division, powers) are applied to tamed operands, since a graph that computes
- * NaN proves little. */
+ * Operations whose values would explode (exp, division, powers) are applied to tamed operands, since a graph that
+ * computes NaN proves little. */
 #include "random_graph.h"
 
 #include <stdio.h>
@@ -111,9 +111,11 @@ static gradus_tensor partner(maker *m, gradus_tensor x) {
     return once_in(m, 6) ? gradus_scalar(m->g, m->dtype, (double)below(m, 5) - 2) : new_param(m, part);
 }
 
-/* --- operations: each gives what it made, or x itself where it does not apply -------------------------------------- */
+/* --- operations: each gives what it made, or x itself where it does not apply ------------------------------------- */
 
-static gradus_tensor positive(gradus_tensor x) { return gradus_add(gradus_abs(x), gradus_scalar(x.graph, gradus_dtype_of(x), 0.5)); }
+static gradus_tensor positive(gradus_tensor x) {
+    return gradus_add(gradus_abs(x), gradus_scalar(x.graph, gradus_dtype_of(x), 0.5));
+}
 
 static gradus_tensor unary(maker *m, gradus_tensor x) {
     switch (below(m, 19)) {
@@ -205,7 +207,8 @@ static gradus_tensor movement(maker *m, gradus_tensor x) {
     if (axis < 0) return x;
     int64_t along = s.d[axis + 1], low = below(m, along + 1), high = low + below(m, along - low + 1);
     if (which == 3 && (high > low || once_in(m, 10))) return gradus_slice(x, axis, low, high);
-    if (which == 4 && size_at(&s) <= MAX_ELEMENTS / 4) return gradus_pad(x, axis, below(m, 3), below(m, 3), once_in(m, 2) ? 0 : 1.5);
+    if (which == 4 && size_at(&s) <= MAX_ELEMENTS / 4)
+        return gradus_pad(x, axis, below(m, 3), below(m, 3), once_in(m, 2) ? 0 : 1.5);
     if (which == 5 && size_at(&s) <= MAX_ELEMENTS / 2) return gradus_concat(GRADUS_TENSORS(x, gradus_tanh(x)), axis);
     return x;
 }
@@ -280,7 +283,8 @@ static gradus_tensor mixture(maker *m, gradus_tensor x) {
 
 static gradus_tensor noise(maker *m, gradus_tensor x) {
     gradus_shape s = gradus_shape_of(x);
-    gradus_tensor u = once_in(m, 3) ? gradus_random_normal(m->g, m->dtype, s) : gradus_random_uniform(m->g, m->dtype, s);
+    gradus_tensor u = gradus_random_uniform(m->g, m->dtype, s);
+    if (once_in(m, 3)) u = gradus_random_normal(m->g, m->dtype, s);
     if (once_in(m, 2)) return gradus_add(x, u);
     return gradus_where(gradus_less(u, gradus_scalar(m->g, m->dtype, 0.5)), x, gradus_like(x, 0));
 }
@@ -298,7 +302,7 @@ static gradus_tensor operation(maker *m) {
     return once_in(m, 3) ? noise(m, x) : binary(m, x);
 }
 
-/* --- a loss, derivatives, entries ------------------------------------------------------------------------------------ */
+/* --- a loss, derivatives, entries --------------------------------------------------------------------------------- */
 
 static gradus_tensor classify(maker *m, gradus_tensor x) {
     gradus_shape s = gradus_shape_of(x), labels = s;
@@ -321,7 +325,8 @@ static gradus_tensor loss_of(maker *m) {
     gradus_tensors params = gradus_params(m->g, NULL); /* so that there is something to train, and to differentiate */
     for (size_t i = 0; i < params.count && i < 1; i++) {
         gradus_shape s = gradus_shape_of(params.items[i]);
-        if (!reduces_nothing(&s)) loss = gradus_add(loss, gradus_mean(gradus_square(params.items[i]), GRADUS_ALL_AXES, false));
+        if (reduces_nothing(&s)) continue;
+        loss = gradus_add(loss, gradus_mean(gradus_square(params.items[i]), GRADUS_ALL_AXES, false));
     }
     return loss;
 }
@@ -340,7 +345,6 @@ static void define_entries(maker *m) {
     gradus_tensor outputs[8];
     size_t count = 0;
     for (int64_t n = 1 + below(m, 3); n-- > 0;) outputs[count++] = draw(m);
-    gradus_tensors all = gradus_list(m->inputs, 0);
     gradus_tensor loss = loss_of(m);
     gradus_define(m->g, "look", gradus_list(m->inputs, m->n_inputs), gradus_list(outputs, count), GRADUS_NO_UPDATES);
     outputs[count++] = loss;
@@ -352,7 +356,6 @@ static void define_entries(maker *m) {
         gradus_tensors gradients = gradus_gradients(loss, params);
         for (size_t i = 0; i < gradients.count && count < 6; i++) outputs[count++] = gradients.items[i];
     }
-    (void)all;
     gradus_define(m->g, "step", gradus_list(m->inputs, m->n_inputs), gradus_list(outputs, count), step);
 }
 
@@ -366,14 +369,17 @@ gradus_graph *random_graph(uint64_t seed) {
     if (once_in(&m, 4)) m.dtype = GRADUS_F64;
     for (int64_t n = 1 + below(&m, 3); n-- > 0;) keep(&m, new_input(&m, m.dtype, draw_shape(&m, true), 0));
     for (int64_t n = 1 + below(&m, 2); n-- > 0;) keep(&m, new_param(&m, draw_shape(&m, false)));
-    if (once_in(&m, 3)) keep(&m, gradus_cast(new_input(&m, once_in(&m, 2) ? GRADUS_U8 : GRADUS_I32, draw_shape(&m, true), 0), m.dtype));
+    if (once_in(&m, 3)) {
+        gradus_dtype whole = once_in(&m, 2) ? GRADUS_U8 : GRADUS_I32;
+        keep(&m, gradus_cast(new_input(&m, whole, draw_shape(&m, true), 0), m.dtype));
+    }
     if (once_in(&m, 4)) keep(&m, gradus_arange(g, m.dtype, draw_extent(&m)));
     for (int64_t operations = 5 + below(&m, 26); operations-- > 0 && m.count < MAX_POOL;) keep(&m, operation(&m));
     define_entries(&m);
     return g;
 }
 
-/* --- values ------------------------------------------------------------------------------------------------------------ */
+/* --- values ---------------------------------------------------------------------------------------------------- */
 
 static double draw_float(random_source *r, bool positive_only) {
     double value = random_up_to(r, 6) ? random_between(r, -2, 2) : (double)(random_up_to(r, 5) - 2);

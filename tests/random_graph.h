@@ -18,13 +18,15 @@ double random_between(random_source *r, double low, double high);
 
 /* A graph of 5 to 30 operations made through the public API, with inputs, parameters, shared values, views, reductions,
  * matmuls, look-ups and mixed dtypes, of extents 0 1 2 3 7 8 9 16 17 31 33 64 and often the batch.  It has the entry
- * "step": some tensors, a loss and gradients as outputs, or an optimizer's updates; and the entry "look" without updates.
- * NULL where memory is short.  A graph whose status is not GRADUS_OK is a bug of the generator or of the builders. */
+ * "step": some tensors, a loss and gradients as outputs, or an optimizer's updates; and the entry "look", without
+ * updates.  NULL where memory is short.  A graph whose status is not GRADUS_OK is a bug of the generator or the
+ * builders. */
 gradus_graph *random_graph(uint64_t seed);
 
-/* Values for a call of it.  Fills out->data for a node that is bound: an input, param or state; `training` and `seed` are
- * the caller's, or taken as false and (7, 0).  Indices stay within their bounds; floats are within ±2, small integers
- * among them; the second moments of optimizers are not negative.  Values depend on the seed and the node's name alone. */
+/* Values for a call of it.  Fills out->data for a node that is bound: an input, param or state; `training` and `seed`
+ * are the caller's, or taken as false and (7, 0).  Indices stay within their bounds; floats are within ±2, small
+ * integers among them; the second moments of optimizers are not negative.  Values depend on the seed and the node's
+ * name alone. */
 void random_values(uint64_t seed, const node *n, array *out);
 
 /* As `bind` of an evaluation; user is a uint64_t, the seed. */

@@ -2,8 +2,8 @@
  *
  * Constant folding, by the evaluator, so that no bit changes:
  *
- *   - a fill is one value however many elements it has: elementwise ops of fills, and movements of them, are fills again,
- *     of any shape, the run-time batch included;
+ *   - a fill is one value however many elements it has: elementwise ops of fills, and movements of them, are fills
+ *     again, of any shape, the run-time batch included;
  *   - other ops of fills and constants become constants where every extent is known and the result is not large, or
  *     fills where all its elements came out the same;
  *   - constants of equal elements, counts that are known and everything that has no elements become fills.

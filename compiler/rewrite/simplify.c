@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Simplification: applies rules.def at every node, in one sweep in which a node sees what became of its operands.
- * Constant operands of commutative ops go to the right.  Beside the table, movements go behind elementwise ops (sink.c).
+ * Constant operands of commutative ops go to the right.  Beside the table, movements go behind elementwise ops
+ * (sink.c).
  *
  *     %3 = neg %2                      %4 = sub %1, %2
  *     %4 = add %1, %3       →
@@ -147,8 +148,10 @@ static uint32_t build_padded_once(const match *m) {
 #define when_always NULL
 
 const rule rules[] = {
-#define RULE(name, dtypes, pattern, condition, replacement) {#name, dtypes, pattern, when_##condition, replacement, NULL},
-#define BUILD(name, dtypes, pattern, function) {#name, dtypes, pattern, NULL, NULL, build_##function},
+#define RULE(name, dtypes, pattern, condition, replacement) \
+    {#name, dtypes, pattern, when_##condition, replacement, NULL},
+#define BUILD(name, dtypes, pattern, function) \
+    {#name, dtypes, pattern, NULL, NULL, build_##function},
 #include "rewrite/rules.def"
 #undef RULE
 #undef BUILD

@@ -6,8 +6,8 @@
 
 #include "ir/graph.h"
 
-/* What an elementwise node `n` (whose operands are in g) becomes when its operands' broadcast or reshape goes behind it:
- * the new id; 0 where there is nothing to gain. */
+/* What an elementwise node `n` (whose operands are in g) becomes when its operands' broadcast or reshape goes behind
+ * it: the new id; 0 where there is nothing to gain. */
 uint32_t sink(gradus_graph *g, const node *n);
 
 #endif

@@ -33,7 +33,8 @@ static results evaluate(const gradus_graph *g, const entry *e, uint64_t seed) {
     binding b = {seed, e->training};
     evaluation how = {.batch = 1 + (int64_t)(seed % 7), .bind = bind, .user = &b, .memory = &memory,
                       .outputs = r.outputs, .values = r.values};
-    if (evaluate_entry(g, e, &how) != GRADUS_OK) fail_msg("seed %llu: %s", (unsigned long long)seed, gradus_last_error());
+    gradus_status status = evaluate_entry(g, e, &how);
+    if (status) fail_msg("seed %llu: %s", (unsigned long long)seed, gradus_last_error());
     return r;
 }
 
@@ -61,7 +62,7 @@ static gradus_graph *new_graph(void) {
     return g;
 }
 
-/* --- every test looks at each entry of each random graph ------------------------------------------------------------ */
+/* --- every test looks at each entry of each random graph ------------------------------------------------------ */
 
 typedef void (*look)(uint64_t seed, const gradus_graph *g, const entry *e);
 
@@ -219,7 +220,7 @@ static void test_pipeline(void **state) {
     each_entry(look_at_pipeline);
 }
 
-/* --- single passes on graphs made for them ----------------------------------------------------------------------------- */
+/* --- single passes on graphs made for them ------------------------------------------------------------------ */
 
 static gradus_graph *extracted(gradus_graph *g) {
     if (gradus_graph_status(g)) fail_msg("%s", gradus_graph_error(g));
@@ -310,7 +311,8 @@ static void test_checks_stay(void **state) {
 static void test_unused_stay(void **state) {
     (void)state;
     gradus_graph *g = gradus_graph_create();
-    gradus_tensor x = gradus_input(g, "x", GRADUS_F32, GRADUS_SHAPE(2)), y = gradus_input(g, "y", GRADUS_F32, GRADUS_SHAPE(3));
+    gradus_tensor x = gradus_input(g, "x", GRADUS_F32, GRADUS_SHAPE(2));
+    gradus_tensor y = gradus_input(g, "y", GRADUS_F32, GRADUS_SHAPE(3));
     gradus_param(g, "w", GRADUS_F32, GRADUS_SHAPE(5), gradus_ones());
     gradus_exp(x);
     gradus_define(g, "look", GRADUS_TENSORS(y, x), GRADUS_TENSORS(gradus_neg(x)), GRADUS_NO_UPDATES);

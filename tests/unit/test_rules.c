@@ -18,9 +18,10 @@ typedef struct {
     bool fits;
 } instance;
 
-static const double specials[] = {0.0, -0.0, 0.0, -0.0, -0.0, 1, -1, 2, -2, 0.5, 3, -4, 0.1, 255, 256, 2147483647.0, -2147483648.0, 1e10,
-                                  1e30, -1e300, 0x1p127, 0x1p-126, 0x1p-149, -0x1p-140, 0x1p1023, 0x1p-1074, 5e-324,
-                                  INFINITY, -INFINITY, NAN, NAN};
+static const double specials[] = {
+    0.0, -0.0, 0.0, -0.0, -0.0, 1, -1, 2, -2, 0.5, 3, -4, 0.1, 255, 256, 2147483647.0, -2147483648.0, 1e10, 1e30,
+    -1e300, 0x1p127, 0x1p-126, 0x1p-149, -0x1p-140, 0x1p1023, 0x1p-1074, INFINITY, -INFINITY, NAN, NAN,
+};
 
 static scalar special(gradus_dtype dtype) {
     uint64_t bits = random_bits();
@@ -30,7 +31,7 @@ static scalar special(gradus_dtype dtype) {
     case GRADUS_F64: return (scalar){.f64 = bits & 1 ? value : random_signed() * 8};
     case GRADUS_BOOL: return (scalar){.bits = bits & 1};
     case GRADUS_U8: return (scalar){.bits = bits & 2 ? bits >> 56 : (bits >> 8) % 4};
-    case GRADUS_I32: return (scalar){.i32 = bits & 1 ? (int32_t)scalar_from_double(dtype, value).i32 : (int32_t)(bits >> 32)};
+    case GRADUS_I32: return (scalar){.i32 = bits & 1 ? scalar_from_double(dtype, value).i32 : (int32_t)(bits >> 32)};
     default: return (scalar){.bits = bits & 1 ? scalar_from_double(dtype, value).bits : random_bits()};
     }
 }
