@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The first steps of the MNIST classifier under each optimizer, against losses that record.py found in float64. */
-#include "cmocka_all.h"
+#include "tests/cmocka_all.h"
 #include "mnist_losses.h"
 
 #include <gradus/gradus.h>

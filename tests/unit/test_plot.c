@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Axes and curves. */
-#include "cmocka_all.h"
+#include "tests/cmocka_all.h"
 #include "runtime/plot/axis.h"
 
 #include <gradus/plot.h>

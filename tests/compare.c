@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Compiled code against the evaluator.  See compare.h. */
+#include "tests/compare.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+typedef struct {
+    arena memory; /* of one entry and batch */
+    gradus_graph *g;
+    gradus_program *program;
+    const entry *e;
+    int64_t batch;
+    source_of_values values;
+    char what[200];
+} comparison;
+
+static void bind(void *user, uint32_t id, const node *n, array *out) {
+    const comparison *c = user;
+    if (n->op == OP_training) *(uint8_t *)out->data = c->e->training;
+    else c->values.bind(c->values.user, id, n, out);
+}
+
+static size_t bytes_of(const array *a) { return (size_t)shape_elements(&a->shape) * gradus_dtype_size(a->dtype); }
+
+static array array_like(comparison *c, uint32_t id) {
+    const node *n = graph_node(c->g, id);
+    array a = {.dtype = n->dtype, .shape = shape_at(&n->shape, c->batch)};
+    a.data = arena_alloc(&c->memory, bytes_of(&a) + 1);
+    return a;
+}
+
+static array bound_array(comparison *c, uint32_t id) {
+    array a = array_like(c, id);
+    bind(c, id, graph_node(c->g, id), &a);
+    return a;
+}
+
+static bool same_element(const array *a, const array *b, int64_t i) {
+    size_t size = gradus_dtype_size(a->dtype);
+    const unsigned char *x = (const unsigned char *)a->data + (size_t)i * size;
+    const unsigned char *y = (const unsigned char *)b->data + (size_t)i * size;
+    if (memcmp(x, y, size) == 0) return true;
+    scalar s = {.bits = 0}, t = {.bits = 0};
+    memcpy(&s, x, size);
+    memcpy(&t, y, size);
+    if (a->dtype == GRADUS_F32) return s.f32 != s.f32 && t.f32 != t.f32;
+    if (a->dtype == GRADUS_F64) return s.f64 != s.f64 && t.f64 != t.f64;
+    return false;
+}
+
+static double element(const array *a, int64_t i) {
+    scalar s = {.bits = 0};
+    size_t size = gradus_dtype_size(a->dtype);
+    memcpy(&s, (const unsigned char *)a->data + (size_t)i * size, size);
+    return scalar_to_double(a->dtype, s);
+}
+
+static void check_equal(const comparison *c, const char *part, size_t number, const array *got, const array *expected) {
+    for (int64_t i = 0; i < shape_elements(&expected->shape); i++) {
+        if (same_element(got, expected, i)) continue;
+        fail_msg("%s: entry %s, batch %" PRId64 ", %s %zu (%s), element %" PRId64
+                 ": compiled code %.17g, evaluator %.17g",
+                 c->what, c->e->name, c->batch, part, number, gradus_dtype_name(got->dtype), i, element(got, i),
+                 element(expected, i));
+    }
+}
+
+static void must(const comparison *c, gradus_status status) {
+    if (status) fail_msg("%s: entry %s, batch %" PRId64 ": %s", c->what, c->e->name, c->batch, gradus_last_error());
+}
+
+static void write_states(comparison *c) {
+    for (uint32_t i = 0; i < c->g->states.count; i++) {
+        uint32_t id = c->g->states.items[i].node;
+        array a = bound_array(c, id);
+        must(c, gradus_program_write(c->program, graph_node(c->g, id)->attr.name, a.data, bytes_of(&a)));
+    }
+}
+
+/* A state after the call: its update's value, or what it was. */
+static void check_states(comparison *c, const array *updated) {
+    for (uint32_t i = 0; i < c->g->states.count; i++) {
+        uint32_t id = c->g->states.items[i].node;
+        array got = array_like(c, id), expected = bound_array(c, id);
+        for (uint32_t u = 0; u < c->e->updates.count; u++)
+            if (c->e->updates.items[u].state == id) expected = updated[u];
+        must(c, gradus_program_read(c->program, graph_node(c->g, id)->attr.name, got.data, bytes_of(&got)));
+        check_equal(c, "state", i, &got, &expected);
+    }
+}
+
+static void compare_call(comparison *c) {
+    const entry *e = c->e;
+    arena *m = &c->memory;
+    gradus_in *in = ARENA_ARRAY(m, gradus_in, e->n_inputs + 1);
+    gradus_out *out = ARENA_ARRAY(m, gradus_out, e->n_outputs + 1);
+    array *got = ARENA_ARRAY(m, array, e->n_outputs + 1);
+    evaluation how = {.batch = c->batch,
+                      .bind = bind,
+                      .user = c,
+                      .memory = m,
+                      .outputs = ARENA_ARRAY(m, array, e->n_outputs + 1),
+                      .values = ARENA_ARRAY(m, array, e->updates.count + 1)};
+    must(c, evaluate_entry(c->g, e, &how));
+    write_states(c);
+    for (uint32_t i = 0; i < e->n_inputs; i++) in[i] = (gradus_in){bound_array(c, e->inputs[i]).data, 0};
+    for (uint32_t i = 0; i < e->n_outputs; i++) {
+        got[i] = array_like(c, e->outputs[i]);
+        memset(got[i].data, 0xA5, bytes_of(&got[i]));
+        out[i] = (gradus_out){got[i].data, 0};
+    }
+    must(c, gradus_call(c->program, e->name, c->batch, (gradus_inputs){in, e->n_inputs},
+                        (gradus_outputs){out, e->n_outputs}));
+    for (uint32_t i = 0; i < e->n_outputs; i++) check_equal(c, "output", i, &got[i], &how.outputs[i]);
+    check_states(c, how.values);
+}
+
+static void compare_guarded(comparison *c) {
+    guard here;
+    if (GUARDED(&here)) {
+        compare_call(c);
+        guard_leave(&here);
+    } else {
+        fail_msg("%s: out of memory", c->what);
+    }
+}
+
+void compare_graph(gradus_graph *g, const char *what, const int64_t *batches, size_t n_batches, int32_t threads,
+                   source_of_values values) {
+    comparison c = {.g = g, .values = values};
+    int64_t most = 1;
+    for (size_t i = 0; i < n_batches; i++) most = batches[i] > most ? batches[i] : most;
+    snprintf(c.what, sizeof c.what, "%s, %d threads", what, (int)threads);
+    if (gradus_jit(g, gradus_compile_options(.max_batch = most, .threads = threads), &c.program)) {
+        fail_msg("%s: %s", c.what, gradus_last_error());
+    }
+    for (uint32_t i = 0; i < g->entries.count; i++) {
+        for (size_t b = 0; b < n_batches; b++) {
+            c.e = &g->entries.items[i];
+            c.batch = batches[b];
+            must(&c, gradus_program_init(c.program, 1));
+            compare_guarded(&c);
+            arena_free(&c.memory);
+        }
+    }
+    gradus_program_destroy(&c.program);
+}
