@@ -24,17 +24,30 @@
 /* `value` as an element of another dtype, by the rule of `cast`. */
 scalar cast_scalar(gradus_dtype from, gradus_dtype to, scalar value);
 
-/* The element at a row-major position; the scalar's other bytes are zero, so that equal scalars have equal bits. */
+/* The element at a row-major position; the scalar's other bytes are zero, so that equal scalars have equal bits.  Copies
+ * of a constant size are single instructions. */
 static inline scalar element_get(const array *a, int64_t position) {
     scalar s = {.bits = 0};
-    size_t size = gradus_dtype_size(a->dtype);
-    memcpy(&s, (const unsigned char *)a->data + (size_t)position * size, size);
+    switch (a->dtype) {
+    case GRADUS_F32:
+    case GRADUS_I32: memcpy(&s, (const unsigned char *)a->data + position * 4, 4); break;
+    case GRADUS_F64:
+    case GRADUS_I64: memcpy(&s, (const unsigned char *)a->data + position * 8, 8); break;
+    case GRADUS_U8:
+    case GRADUS_BOOL: s.u8 = ((const uint8_t *)a->data)[position]; break;
+    }
     return s;
 }
 
 static inline void element_set(array *a, int64_t position, scalar value) {
-    size_t size = gradus_dtype_size(a->dtype);
-    memcpy((unsigned char *)a->data + (size_t)position * size, &value, size);
+    switch (a->dtype) {
+    case GRADUS_F32:
+    case GRADUS_I32: memcpy((unsigned char *)a->data + position * 4, &value, 4); break;
+    case GRADUS_F64:
+    case GRADUS_I64: memcpy((unsigned char *)a->data + position * 8, &value, 8); break;
+    case GRADUS_U8:
+    case GRADUS_BOOL: ((uint8_t *)a->data)[position] = value.u8; break;
+    }
 }
 
 /* The product of the extents of axes from … to-1, all of them numbers. */
