@@ -23,13 +23,18 @@ typedef struct {
     text *out;
 } picture;
 
+/* A trapezium is drawn around the box of its label, so it needs no margin of its own. */
 static const struct {
-    const char *shape, *style, *color;
+    const char *shape, *style, *color, *margin;
 } styles[] = {
-    [KIND_SOURCE] = {"note", "filled", "#eeeeee"},          [KIND_ELEMENTWISE] = {"box", "rounded,filled", "#fff3c4"},
-    [KIND_MOVEMENT] = {"box", "rounded,filled", "#e3e8ee"}, [KIND_REDUCE] = {"invtrapezium", "filled", "#ffd8a8"},
-    [KIND_CONTRACT] = {"box3d", "filled", "#ffb3ab"},       [KIND_GATHER] = {"hexagon", "filled", "#d9c8f2"},
-    [KIND_SCATTER] = {"hexagon", "filled", "#c3aee8"},      [KIND_STATE] = {"cylinder", "filled", "#bcd7f5"},
+    [KIND_SOURCE] = {"note", "filled", "#eeeeee", "0.12,0.06"},
+    [KIND_ELEMENTWISE] = {"box", "rounded,filled", "#fff3c4", "0.12,0.06"},
+    [KIND_MOVEMENT] = {"box", "rounded,filled", "#e3e8ee", "0.12,0.06"},
+    [KIND_REDUCE] = {"invtrapezium", "filled", "#ffd8a8", "0,0"},
+    [KIND_CONTRACT] = {"box3d", "filled", "#ffb3ab", "0.12,0.06"},
+    [KIND_GATHER] = {"hexagon", "filled", "#d9c8f2", "0.05,0.06"},
+    [KIND_SCATTER] = {"hexagon", "filled", "#c3aee8", "0.05,0.06"},
+    [KIND_STATE] = {"cylinder", "filled", "#bcd7f5", "0.12,0.06"},
 };
 
 void dot_escape(text *out, const char *string) {
@@ -118,8 +123,9 @@ static void draw_node(const picture *p, uint32_t id) {
     const bool input = n->op == OP_input, backward = !(p->marks[id] & FORWARD) && kind != KIND_STATE;
     text_append(p->out, "  n%lu [label=\"", (unsigned long)id);
     append_label(p, n);
-    text_append(p->out, "\", shape=%s, fillcolor=\"%s\", style=\"%s%s\"", input ? "ellipse" : styles[kind].shape,
-                input ? INPUT_COLOR : styles[kind].color, styles[kind].style, backward ? ",dashed" : "");
+    text_append(p->out, "\", shape=%s, margin=\"%s\", fillcolor=\"%s\", style=\"%s%s\"",
+                input ? "ellipse" : styles[kind].shape, styles[kind].margin, input ? INPUT_COLOR : styles[kind].color,
+                styles[kind].style, backward ? ",dashed" : "");
     text_append(p->out, ", tooltip=\"%%%lu %s", (unsigned long)id, n->where.file ? "of " : "");
     if (n->where.file) {
         dot_escape(p->out, n->where.file);

@@ -38,14 +38,41 @@ static gradus_status read_guarded(const char *path, arena *memory, char **conten
     return fail_out_of_memory("gradus_graph_read");
 }
 
+/* Whether an entry needs the seed, which only first values may. */
+static bool needs_seed(const gradus_graph *g, const entry *e, arena *memory) {
+    bool *needed = ARENA_ARRAY(memory, bool, g->nodes.count);
+    for (uint32_t i = 0; i < e->n_outputs; i++) needed[e->outputs[i]] = true;
+    for (uint32_t i = 0; i < e->updates.count; i++) needed[e->updates.items[i].value] = true;
+    for (uint32_t id = g->nodes.count; id-- > 1;) {
+        const node *n = graph_node(g, id);
+        if (needed[id] && n->op == OP_seed) return true;
+        for (uint32_t i = 0; needed[id] && i < n->n_inputs; i++) needed[n->inputs[i]] = true;
+    }
+    return false;
+}
+
 /* What the parser lets pass because the passes work with it, but the builders would not have made. */
-static gradus_status check_whole(const gradus_graph *g, const char *path) {
+static gradus_status check_whole(const gradus_graph *g, const char *path, arena *memory) {
     for (uint32_t i = 0; i < g->states.count; i++)
         if (!g->states.items[i].init)
             return fail(GRADUS_ERROR_FORMAT, "%s: expected a first value (init) of the state \"%.200s\"", path,
                         graph_node(g, g->states.items[i].node)->attr.name);
     if (graph_entry(g, "init")) return fail(GRADUS_ERROR_FORMAT, "%s: expected no entry of the name \"init\"", path);
+    for (uint32_t i = 0; i < g->entries.count; i++)
+        if (needs_seed(g, &g->entries.items[i], memory))
+            return fail(GRADUS_ERROR_FORMAT, "%s: expected no use of seed in the entry \"%.200s\"", path,
+                        g->entries.items[i].name);
     return GRADUS_OK;
+}
+
+static gradus_status check_guarded(const gradus_graph *g, const char *path, arena *memory) {
+    guard here;
+    if (GUARDED(&here)) {
+        const gradus_status status = check_whole(g, path, memory);
+        guard_leave(&here);
+        return status;
+    }
+    return fail_out_of_memory("gradus_graph_read");
 }
 
 gradus_status gradus_graph_read(const char *path, gradus_graph **graph) {
@@ -58,7 +85,7 @@ gradus_status gradus_graph_read(const char *path, gradus_graph **graph) {
     gradus_graph *g = status == GRADUS_OK ? graph_new() : NULL;
     if (status == GRADUS_OK && !g) status = fail_out_of_memory("gradus_graph_read");
     if (status == GRADUS_OK) status = graph_parse(path, content, length, g);
-    if (status == GRADUS_OK) status = check_whole(g, path);
+    if (status == GRADUS_OK) status = check_guarded(g, path, &memory);
     if (status == GRADUS_OK) *graph = g;
     else if (g) graph_free(g);
     arena_free(&memory);

@@ -11,8 +11,8 @@
  *     gradus 1
  *     …
  *
- * Passes are named as in pipeline_rewrites and run until none of them changes anything; without any, the case shows what
- * the printer makes of a text.  GRADUS_BLESS=1 writes what comes out into the files instead of comparing it.
+ * Passes are named as in pipeline_rewrites and run until none of them changes anything; without any, the case shows
+ * what the printer makes of a text.  GRADUS_BLESS=1 writes what comes out into the files instead of comparing it.
  */
 #include "base/file.h"
 #include "ir/graph.h"
@@ -21,7 +21,7 @@
 #include "ir/validate.h"
 #include "pass.h"
 
-#include "cmocka_all.h"
+#include "tests/cmocka_all.h"
 
 #include <glob.h>
 #include <stdlib.h>
@@ -46,8 +46,9 @@ static const pass_row *find_pass(const char *name) {
 
 /* The names behind "passes:", which stands at the start of a line. */
 static void read_passes(golden *c, arena *memory) {
-    const char *line = strstr(c->head, "passes:");
-    if (!line || (line != c->head && line[-1] != '\n')) fail_msg("expected a line \"passes: …\"");
+    const char *line = c->head;
+    while (line && strncmp(line, "passes:", 7) != 0) line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL;
+    if (!line) fail_msg("expected a line \"passes: …\"");
     const size_t length = strcspn(line, "\n");
     char *words = arena_copy(memory, line, length + 1);
     words[length] = '\0';

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The graph's text form: round trips over every op of the table, damaged texts, memory that runs out, files, pictures. */
+ * The graph's text form: round trips over every op of the table, damaged texts, no memory, files, pictures. */
 #include "ir/dot.h"
 #include "ir/graph.h"
 #include "ir/literal.h"
@@ -9,7 +9,7 @@
 
 #include <gradus/draw.h>
 
-#include "cmocka_all.h"
+#include "tests/cmocka_all.h"
 
 #include <locale.h>
 #include <stdlib.h>
@@ -95,7 +95,7 @@ static void with_memory(void (*body)(arena *memory)) {
     arena_free(&memory);
 }
 
-/* --- every op ------------------------------------------------------------------------------------------------------ */
+/* --- every op ---------------------------------------------------------------------------------------------------- */
 
 /* An elementwise node of (B, 3) operands of one dtype, but for the first; 0 where its shape rule refuses. */
 static uint32_t try_elementwise(gradus_graph *g, op_code op, gradus_dtype first, gradus_dtype others) {
@@ -171,7 +171,7 @@ static void test_sample(void **state) {
     with_memory(sample_keeps_all);
 }
 
-/* --- bits ---------------------------------------------------------------------------------------------------------- */
+/* --- bits -------------------------------------------------------------------------------------------------------- */
 
 static uint64_t next_random(uint64_t *state) {
     *state = *state * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
@@ -290,7 +290,7 @@ static void test_names(void **state) {
     with_memory(names_survive);
 }
 
-/* --- damaged texts ------------------------------------------------------------------------------------------------- */
+/* --- damaged texts ----------------------------------------------------------------------------------------------- */
 
 /* Either a valid graph, whose text is a fixed point, or an error with its place. */
 static bool graph_or_error(const char *content, size_t length) {
@@ -420,7 +420,7 @@ static void test_messages(void **state) {
     }
 }
 
-/* --- memory -------------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------ */
 
 static long left, live;
 
@@ -481,7 +481,7 @@ static void test_out_of_memory(void **state) {
     free(content);
 }
 
-/* --- validation ---------------------------------------------------------------------------------------------------- */
+/* --- validation -------------------------------------------------------------------------------------------------- */
 
 static node *nth(gradus_graph *g, op_code op) {
     for (uint32_t id = 1; id < g->nodes.count; id++)
@@ -527,7 +527,7 @@ static void test_validate(void **state) {
     with_memory(validation);
 }
 
-/* --- files --------------------------------------------------------------------------------------------------------- */
+/* --- files ------------------------------------------------------------------------------------------------------- */
 
 static void write_bytes(const char *path, const char *data, size_t length) {
     FILE *file = fopen(path, "wb");
@@ -555,13 +555,16 @@ static void test_files(void **state) {
     static const char bare[] = "gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\n";
     write_bytes(path, bare, sizeof bare - 1);
     assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
+    static const char seeded[] = "gradus 1\n%1 = seed : i64 (2)\nentry \"e\" inference { outputs %1 }\n";
+    write_bytes(path, seeded, sizeof seeded - 1);
+    assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
     graph_fail(g, GRADUS_ERROR_ARGUMENT, "test", "broken");
     assert_int_equal(gradus_graph_write(g, path), GRADUS_ERROR_GRAPH);
     unlink(path);
     graph_free(g);
 }
 
-/* --- pictures ------------------------------------------------------------------------------------------------------ */
+/* --- pictures ---------------------------------------------------------------------------------------------------- */
 
 static void pictures(arena *memory) {
     gradus_graph *g = parsed(sample);
