@@ -18,12 +18,12 @@
 typedef struct {
     gradus_graph *g;
     const char *call;
-    source here;        /* the user's call */
+    source here; /* the user's call */
     arena scratch;
-    uint32_t top;       /* ids below it may matter */
-    bool *active;       /* depends on an x in a way that ops with derivative zero do not cut */
+    uint32_t top;        /* ids below it may matter */
+    bool *active;        /* depends on an x in a way that ops with derivative zero do not cut */
     uint32_t *cotangent; /* 0 while nothing has flowed */
-    bool *wants;        /* for one rule, room for the longest list of operands */
+    bool *wants;         /* for one rule, room for the longest list of operands */
     uint32_t *gives;
 } backward;
 

@@ -79,7 +79,7 @@ gradus_tensors gradus_vjp_at(const char *file, int line, gradus_tensor y, gradus
     return backward_at(file, line, "vjp", y, &seed, xs);
 }
 
-/* --- jvp ----------------------------------------------------------------------------------------------------------- */
+/* --- jvp --------------------------------------------------------------------------------------------------------- */
 
 /* A product of a cotangent and the Jacobian is linear in the cotangent, whose own value therefore does not matter: the
  * derivative of u^T J t with respect to u is J t. */
@@ -112,13 +112,13 @@ gradus_tensor gradus_jvp_at(const char *file, int line, gradus_tensor y, gradus_
     CALL(y.graph, "jvp", tangents, checked_jvp(g, y.id, xs, tangents));
 }
 
-/* --- jacobian -------------------------------------------------------------------------------------------------------- */
+/* --- jacobian ---------------------------------------------------------------------------------------------------- */
 
 /* 1 at the k-th element of a tensor of that dtype and shape, 0 elsewhere. */
 static uint32_t unit(gradus_graph *g, gradus_dtype dtype, const gradus_shape *shape, int64_t elements, int64_t k) {
     gradus_shape flat = shape_make(1, &elements);
-    uint32_t here = build_op2(g, OP_equal, build_iota(g, GRADUS_I64, &flat, 0),
-                              build_fill(g, GRADUS_I64, &flat, (double)k));
+    uint32_t here =
+        build_op2(g, OP_equal, build_iota(g, GRADUS_I64, &flat, 0), build_fill(g, GRADUS_I64, &flat, (double)k));
     uint32_t e = build_op3(g, OP_where, here, build_fill(g, dtype, &flat, 1), build_fill(g, dtype, &flat, 0));
     return build_reshape(g, e, shape);
 }
@@ -168,7 +168,7 @@ gradus_tensor gradus_jacobian_at(const char *file, int line, gradus_tensor y, gr
     CALL(NULL, "jacobian", OPERANDS(y, x), jacobian(g, y.id, x.id));
 }
 
-/* --- without file and line, for other languages ------------------------------------------------------------------------ */
+/* --- without file and line, for other languages ------------------------------------------------------------------ */
 
 gradus_tensor(gradus_gradient)(gradus_tensor y, gradus_tensor x) { return gradus_gradient_at(NULL, 0, y, x); }
 gradus_tensors(gradus_gradients)(gradus_tensor y, gradus_tensors xs) { return gradus_gradients_at(NULL, 0, y, xs); }

@@ -4,8 +4,8 @@
  *
  *     alpha = rate / c1,   scale = 1 / sqrt(c2)
  *
- * Algorithm 1's step, rate (m / c1) / (sqrt(v / c2) + epsilon), is alpha m / (scale sqrt(v) + epsilon): one root and one
- * division an element.
+ * Algorithm 1's step, rate (m / c1) / (sqrt(v / c2) + epsilon), is alpha m / (scale sqrt(v) + epsilon): one root and
+ * one division an element.
  */
 #include "optim/optimizer.h"
 
@@ -29,13 +29,13 @@ gradus_optimizer gradus_adam_with(const gradus_adam_options *options) {
     gradus_adam_options o = {.size_ = 0};
     options_take(&o, sizeof o, options);
     gradus_optimizer adam = gradus_adamw_with(&(gradus_adamw_options){.size_ = sizeof(gradus_adamw_options),
-                                                                     .learning_rate = o.learning_rate,
-                                                                     .beta1 = o.beta1,
-                                                                     .beta2 = o.beta2,
-                                                                     .epsilon = o.epsilon,
-                                                                     .weight_decay = GRADUS_ZERO,
-                                                                     .rate = o.rate,
-                                                                     .name = o.name});
+                                                                      .learning_rate = o.learning_rate,
+                                                                      .beta1 = o.beta1,
+                                                                      .beta2 = o.beta2,
+                                                                      .epsilon = o.epsilon,
+                                                                      .weight_decay = GRADUS_ZERO,
+                                                                      .rate = o.rate,
+                                                                      .name = o.name});
     adam.kind = OPTIMIZER_ADAM;
     return adam;
 }

@@ -10,8 +10,7 @@
 
 #include <math.h>
 
-gradus_optimizer gradus_optimizer_custom(gradus_update_rule rule, void *user, double learning_rate,
-                                         const char *name) {
+gradus_optimizer gradus_optimizer_custom(gradus_update_rule rule, void *user, double learning_rate, const char *name) {
     return (gradus_optimizer){.kind = OPTIMIZER_CUSTOM,
                               .f = {[OPTION_RATE] = option_value(learning_rate, 1e-3)},
                               .name = name,
@@ -40,14 +39,17 @@ static void custom_step(optimization *s) {
         }
     }
     if (!moves)
-        compose_fail(g, s->call, "the rule of \"%s\" returned no update of its parameter \"%s\"", s->name, p->attr.name);
+        compose_fail(g, s->call, "the rule of \"%s\" returned no update of its parameter \"%s\"", s->name,
+                     p->attr.name);
 }
 
 static const optimizer_row optimizer_of_ones_own = {"custom", NULL, custom_step};
 
 static const optimizer_row *const rows[] = {
-    [OPTIMIZER_SGD] = &optimizer_sgd,     [OPTIMIZER_RMSPROP] = &optimizer_rmsprop,
-    [OPTIMIZER_ADAM] = &optimizer_adam,   [OPTIMIZER_ADAMW] = &optimizer_adamw,
+    [OPTIMIZER_SGD] = &optimizer_sgd,
+    [OPTIMIZER_RMSPROP] = &optimizer_rmsprop,
+    [OPTIMIZER_ADAM] = &optimizer_adam,
+    [OPTIMIZER_ADAMW] = &optimizer_adamw,
     [OPTIMIZER_CUSTOM] = &optimizer_of_ones_own,
 };
 
@@ -73,18 +75,21 @@ static const char *type_text(gradus_graph *g, const node *n) {
     return type.data;
 }
 
-/* For each of params, which are floating-point state, a gradient of its dtype and shape. */
+/* For each of params, which are floating-point state and differ, a gradient of its dtype and shape. */
 static bool check_pairs(gradus_graph *g, const char *name, const uint32_t *params, const uint32_t *grads,
                         uint32_t count) {
+    bool *given = ARENA_ARRAY(&g->memory, bool, g->nodes.count);
     for (uint32_t i = 0; i < count; i++) {
         if (!params[i] || !grads[i]) return false;
         const node *p = graph_node(g, params[i]), *dp = graph_node(g, grads[i]);
         if (!op_is(p->op, STATE) || !dtype_is_float(p->dtype))
-            return compose_fail(g, name, "params[%u] is a %s, %s; it must be a param or state, f32 or f64", i,
-                                op_name(p->op), type_text(g, p));
+            return compose_fail(g, name, "params[%u] is no f32 or f64 param or state, but %s, %s", i, op_name(p->op),
+                                type_text(g, p));
         if (dp->dtype != p->dtype || !shape_equal(&dp->shape, &p->shape))
             return compose_fail(g, name, "\"%s\" is %s, but its gradient %s", p->attr.name, type_text(g, p),
                                 type_text(g, dp));
+        if (given[params[i]]) return compose_fail(g, name, "\"%s\" is given twice", p->attr.name);
+        given[params[i]] = true;
     }
     return true;
 }
@@ -108,7 +113,8 @@ static bool check_once(optimization *s) {
     bool *updated = ARENA_ARRAY(&s->g->memory, bool, s->g->nodes.count);
     for (uint32_t i = 0; i < s->updates.count; i++) {
         uint32_t id = s->updates.items[i].state;
-        if (updated[id]) return compose_fail(s->g, s->call, "\"%s\" would be updated twice", graph_node(s->g, id)->attr.name);
+        if (updated[id])
+            return compose_fail(s->g, s->call, "\"%s\" would be updated twice", graph_node(s->g, id)->attr.name);
         updated[id] = true;
     }
     return true;
@@ -162,7 +168,7 @@ static uint32_t apply(gradus_graph *g, const gradus_optimizer *how, gradus_tenso
     return optimize(g, "apply", how, p, dp, (uint32_t)params.count);
 }
 
-/* --- the public calls ---------------------------------------------------------------------------------------------- */
+/* --- the public calls -------------------------------------------------------------------------------------------- */
 
 gradus_updates gradus_minimize_at(const char *file, int line, gradus_tensor loss, gradus_optimizer optimizer) {
     call c;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * What the optimizers share.  An optimizer is a row: a name, `begin`, which builds once what all parameters use, and
- * `step`, which builds the updates of one parameter.  Both only build graph, so that an update fuses with the backward
- * pass; scalars that do not depend on the parameter (a bias correction) belong in `begin`, so that each element pays for
+ * `step`, which builds the updates of one parameter.  Both only build graph, so that an update fuses with the
+ * backward pass; scalars that do not depend on the parameter (a bias correction) belong in `begin`, so that each element pays
  * as little as the formula allows.
  */
 #ifndef GRADUS_OPTIM_OPTIMIZER_H

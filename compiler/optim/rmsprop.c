@@ -20,8 +20,7 @@ static void rmsprop_step(optimization *s) {
     uint32_t v = optim_average(s, s->how->f[RHO], old, optim_mul(s, s->dp, s->dp));
     uint32_t root = optim_add(s, optim_sqrt(s, v), optim_number(s, s->how->f[EPSILON]));
     optim_update(s, old, v);
-    optim_update(s, s->p,
-                 optim_sub(s, s->p, optim_div(s, optim_mul(s, optim_everywhere(s, s->rate), s->dp), root)));
+    optim_update(s, s->p, optim_sub(s, s->p, optim_div(s, optim_mul(s, optim_everywhere(s, s->rate), s->dp), root)));
 }
 
 const optimizer_row optimizer_rmsprop = {"rmsprop", NULL, rmsprop_step};

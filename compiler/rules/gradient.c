@@ -3,8 +3,8 @@
  * The gradient rules, in the order of the op table.  See gradient.h.
  *
  * X, Y and Z are the operands, R the result and DR its cotangent; TO(0, …) is what operand 0 gets, built only where it
- * is wanted.  A rule selects with `where` and never multiplies by a mask, since 0 times infinity is not 0; and it is made
- * of differentiable ops, so that derivatives of any order need no more code.
+ * is wanted.  A rule selects with `where` and never multiplies by a mask, since 0 times infinity is not 0; and it is
+ * made of differentiable ops, so that derivatives of any order need no more code.
  */
 #include "rules/gradient.h"
 
@@ -13,15 +13,15 @@
 #define Z (d->n->inputs[2])
 #define R (d->r)
 #define DR (d->dr)
-#define TO(i, ...)                                             \
-    do {                                                       \
-        if (d->wants[i]) d->gives[i] = (__VA_ARGS__);          \
+#define TO(i, ...)                                    \
+    do {                                              \
+        if (d->wants[i]) d->gives[i] = (__VA_ARGS__); \
     } while (0)
 
 static const double sqrt_2pi = 2.50662827463100050242;
 static const double two_over_sqrt_pi = 1.12837916709551257390;
 
-/* --- the words of the page ----------------------------------------------------------------------------------------- */
+/* --- the words of the page --------------------------------------------------------------------------------------- */
 
 typedef const derivation *D;
 
@@ -49,7 +49,7 @@ static uint32_t zero(D d, uint32_t x) { return number(d, 0, x); }
 static uint32_t one(D d, uint32_t x) { return number(d, 1, x); }
 static uint32_t times(D d, double value, uint32_t x) { return mul(d, number(d, value, x), x); }
 
-/* --- elementwise, one operand -------------------------------------------------------------------------------------- */
+/* --- elementwise, one operand ------------------------------------------------------------------------------------ */
 
 static void gradient_neg(D d) { TO(0, neg(d, DR)); }
 
@@ -58,16 +58,16 @@ static void gradient_abs(D d) {
     TO(0, where(d, equal(d, X, zero(d, X)), zero(d, X), mul(d, DR, build_op(d->g, OP_sign, X))));
 }
 
-static void gradient_sqrt(D d) { TO(0, quotient(d, times(d, 0.5, DR), R)); }                     /* dr / (2 r) */
-static void gradient_rsqrt(D d) { TO(0, mul(d, times(d, -0.5, DR), mul(d, R, square(d, R)))); }  /* -dr r^3 / 2 */
+static void gradient_sqrt(D d) { TO(0, quotient(d, times(d, 0.5, DR), R)); }                    /* dr / (2 r) */
+static void gradient_rsqrt(D d) { TO(0, mul(d, times(d, -0.5, DR), mul(d, R, square(d, R)))); } /* -dr r^3 / 2 */
 static void gradient_exp(D d) { TO(0, mul(d, DR, R)); }
 static void gradient_expm1(D d) { TO(0, mul(d, DR, e_to(d, X))); } /* r + 1 would lose digits for x << 0 */
 static void gradient_log(D d) { TO(0, quotient(d, DR, X)); }
 static void gradient_log1p(D d) { TO(0, quotient(d, DR, add(d, one(d, X), X))); }
 static void gradient_sin(D d) { TO(0, mul(d, DR, build_op(d->g, OP_cos, X))); }
 static void gradient_cos(D d) { TO(0, mul(d, DR, neg(d, build_op(d->g, OP_sin, X)))); }
-static void gradient_tanh(D d) { TO(0, mul(d, DR, sub(d, one(d, R), square(d, R)))); }           /* (1 - r^2) dr */
-static void gradient_sigmoid(D d) { TO(0, mul(d, DR, mul(d, R, sub(d, one(d, R), R)))); }        /* r (1 - r) dr */
+static void gradient_tanh(D d) { TO(0, mul(d, DR, sub(d, one(d, R), square(d, R)))); }    /* (1 - r^2) dr */
+static void gradient_sigmoid(D d) { TO(0, mul(d, DR, mul(d, R, sub(d, one(d, R), R)))); } /* r (1 - r) dr */
 
 /* 2 / sqrt(pi) e^(-x^2) dr */
 static void gradient_erf(D d) { TO(0, mul(d, DR, times(d, two_over_sqrt_pi, e_to(d, neg(d, square(d, X)))))); }
@@ -80,7 +80,7 @@ static void gradient_relu(D d) { TO(0, where(d, less_equal(d, R, zero(d, R)), ze
 /* From an integer no cotangent is wanted: the driver never asks. */
 static void gradient_cast(D d) { TO(0, build_cast(d->g, DR, dtype_of(d, X))); }
 
-/* --- elementwise, two and three operands --------------------------------------------------------------------------- */
+/* --- elementwise, two and three operands ------------------------------------------------------------------------- */
 
 static void gradient_add(D d) {
     TO(0, DR);
@@ -132,7 +132,7 @@ static void gradient_where(D d) {
     TO(2, where(d, X, zero(d, DR), DR));
 }
 
-/* --- movement: the way back ---------------------------------------------------------------------------------------- */
+/* --- movement: the way back -------------------------------------------------------------------------------------- */
 
 static void gradient_reshape(D d) { TO(0, build_reshape(d->g, DR, shape_of(d, X))); }
 
@@ -185,7 +185,7 @@ static void gradient_concat(D d) {
     }
 }
 
-/* --- reductions ---------------------------------------------------------------------------------------------------- */
+/* --- reductions -------------------------------------------------------------------------------------------------- */
 
 /* A tensor of r's shape, repeated along the axes that the reduction dropped: of x's shape. */
 static uint32_t spread(D d, uint32_t value) {
@@ -247,7 +247,7 @@ static void gradient_extremum(D d) {
     TO(0, where(d, hit, spread(d, quotient(d, DR, hits)), zero(d, X)));
 }
 
-/* --- contraction --------------------------------------------------------------------------------------------------- */
+/* --- contraction ------------------------------------------------------------------------------------------------- */
 
 static uint32_t transposed(D d, uint32_t x) {
     int rank = shape_rank(shape_of(d, x));
@@ -266,7 +266,7 @@ static void gradient_matmul(D d) {
     TO(1, build_op2(d->g, OP_matmul, transposed(d, X), DR));
 }
 
-/* --- gather and scatter: each the other's way back ----------------------------------------------------------------- */
+/* --- gather and scatter: each the other's way back --------------------------------------------------------------- */
 
 static uint32_t along(D d, op_code op, uint32_t a, uint32_t b) {
     return build_along(d->g, op, (const uint32_t[]){a, b}, 2, d->n->attr.axis);
@@ -289,7 +289,7 @@ static void gradient_scatter_add_along_axis(D d) {
     TO(2, along(d, OP_take_along_axis, DR, Y));
 }
 
-/* --- the column ---------------------------------------------------------------------------------------------------- */
+/* --- the column -------------------------------------------------------------------------------------------------- */
 
 /* What the cells that are words name: nothing flows. */
 static void gradient_ZERO(D d) { (void)d; }
