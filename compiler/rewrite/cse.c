@@ -51,7 +51,8 @@ static uint64_t node_hash(const node *n) {
     if (has & ATTR_AXIS) hash = mix(hash, (uint64_t)n->attr.axis);
     if (has & ATTR_RANGE) hash = mix(mix(hash, (uint64_t)n->attr.low), (uint64_t)n->attr.high);
     if (has & ATTR_VALUE) hash = mix(hash, value_bits(n));
-    if (has & ATTR_DATA) hash = hash_bytes(hash, n->attr.data, n->attr.bytes);
+    if (has & ATTR_DATA) /* the beginning will do: equality looks at the rest */
+        hash = hash_bytes(mix(hash, n->attr.bytes), n->attr.data, n->attr.bytes < 256 ? n->attr.bytes : 256);
     if (has & ATTR_STREAM) hash = mix(hash, n->attr.stream);
     if (has & ATTR_BOUND) hash = mix(hash, (uint64_t)n->attr.bound);
     return hash;

@@ -7,7 +7,7 @@
 #include "ir/print.h"
 #include "ir/validate.h"
 #include "pass.h"
-#include "random_graph.h"
+#include "tests/random_graph.h"
 #include "rewrite/rewrite.h"
 
 enum { GRAPHS = 300 };
