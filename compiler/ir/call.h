@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * How a public builder starts and ends: it checks the graph and its operands, notes where the user called it, and has a
+ * guard while it works.  A builder that makes one tensor is a CALL; others write out what CALL does.
+ */
+#ifndef GRADUS_IR_CALL_H
+#define GRADUS_IR_CALL_H
+
+#include "ir/graph.h"
+
+typedef struct {
+    gradus_graph *graph;
+    source outer; /* the place of the call that this one is made in: a user's callback may build, too */
+    guard guard;
+} call;
+
+/* The graph of a call on `graph` (NULL: the operands' own) and the operands, or NULL where the call must do nothing: an
+ * operand is absent or of another graph (an error of all the graphs), or the graph has failed before.  Then c->graph is
+ * still the graph that the poison to return belongs to, NULL where there is none at all.  Allocates nothing. */
+gradus_graph *call_enter(call *c, gradus_graph *graph, const char *file, int line, const char *op,
+                         gradus_tensors operands);
+void call_at(call *c, const char *file, int line); /* first thing under the guard: g->here is the place of the call */
+void call_leave(call *c);                          /* last thing under the guard */
+void call_out_of_memory(call *c);                  /* the graph now has failed; instead of call_leave */
+
+/* The body of a builder with `file` and `line`: `expression` makes a node's id in the graph `g`. */
+#define CALL(on_graph, op, operands, expression)                                         \
+    call this_call;                                                                      \
+    gradus_graph *const g = call_enter(&this_call, on_graph, file, line, op, operands);  \
+    if (!g) return (gradus_tensor){this_call.graph, 0};                                  \
+    if (GUARDED(&this_call.guard)) {                                                     \
+        call_at(&this_call, file, line);                                                 \
+        const uint32_t made = (expression);                                              \
+        call_leave(&this_call);                                                          \
+        return (gradus_tensor){g, made};                                                 \
+    }                                                                                    \
+    call_out_of_memory(&this_call);                                                      \
+    return (gradus_tensor) { this_call.graph, 0 }
+
+/* The plain function behind a builder's macro. */
+#define PLAIN(type, name, parameters, arguments) \
+    type(gradus_##name) parameters { return gradus_##name##_at arguments; }
+
+/* Copies the options that the caller knows of, by its size_; the others are 0, as they are all for NULL. */
+void call_options(void *to, size_t size, const void *options);
+
+/* Sets gradus_last_error() to the graph's first error and returns GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it is
+ * that; GRADUS_OK where there is none. */
+gradus_status graph_report(const gradus_graph *g);
+
+/* --- composing, for the public builders ---------------------------------------------------------------------------
+ * Like the build_… functions, but with the user's mistakes checked and operands broadcast.  Node in, node out. */
+
+#define OPERANDS(...) \
+    ((gradus_tensors){(const gradus_tensor[]){__VA_ARGS__}, \
+                      sizeof((gradus_tensor[]){__VA_ARGS__}) / sizeof(gradus_tensor)})
+#define NO_OPERANDS ((gradus_tensors){NULL, 0})
+
+uint32_t compose_fail(gradus_graph *g, const char *op, const char *format, ...) PRINTF_LIKE(3, 4); /* returns 0 */
+const char *shape_text(gradus_graph *g, const gradus_shape *shape);                                /* "(B, 784)" */
+
+/* -1 where the axis (negative counts from the end) is none of a tensor of that rank; then the graph has the error. */
+int compose_axis(gradus_graph *g, const char *op, int axis, int rank);
+/* The axes sorted, none negative, all of them for GRADUS_ALL_AXES; false after an error. */
+bool compose_axes(gradus_graph *g, const char *op, const gradus_axes *axes, int rank, gradus_axes *sorted);
+/* The shape that the shapes of ids broadcast to; false after an error. */
+bool compose_shape(gradus_graph *g, const char *op, const uint32_t *ids, uint32_t count, gradus_shape *shape);
+/* Whether dtype of x is in the set; an error that says what is otherwise. */
+bool compose_dtype(gradus_graph *g, const char *op, uint32_t x, op_dtypes allowed);
+bool compose_same_dtype(gradus_graph *g, const char *op, uint32_t x, uint32_t y);
+/* Whether the shapes contract as a matmul: vectors are a row on the left, a column on the right. */
+bool compose_inner(gradus_graph *g, const gradus_shape *x, const gradus_shape *y);
+/* Whether rank and extents are possible for a tensor of that dtype. */
+bool compose_valid_shape(gradus_graph *g, const char *op, gradus_dtype dtype, const gradus_shape *shape);
+
+/* Two operands of one dtype among those allowed, broadcast to one shape; false after an error. */
+bool compose_pair(gradus_graph *g, const char *op, op_dtypes allowed, uint32_t *x, uint32_t *y);
+uint32_t compose_binary(gradus_graph *g, const char *name, op_code op, uint32_t x, uint32_t y);
+uint32_t compose_where(gradus_graph *g, uint32_t condition, uint32_t x, uint32_t y);
+uint32_t compose_like(gradus_graph *g, uint32_t x, double value); /* a fill of x's dtype and shape */
+uint32_t compose_broadcast_to(gradus_graph *g, const char *op, uint32_t x, const gradus_shape *shape);
+uint32_t compose_reduce(gradus_graph *g, const char *name, op_code op, uint32_t x, const gradus_axes *axes,
+                        bool keepdims);
+uint32_t compose_mean(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
+uint32_t compose_reduce_axis(gradus_graph *g, op_code op, uint32_t x, int axis, bool keepdims); /* axis not negative */
+/* The largest element along the axes (from compose_axes), kept as 1, for exp(x - it) not to overflow.  What is computed
+ * with it has the right derivative whatever it is, so none flows through it; and where it is infinite or NaN it is 0,
+ * lest x - it be NaN for nothing. */
+uint32_t compose_largest(gradus_graph *g, uint32_t x, const gradus_axes *sorted);
+/* x if x > 0 else 0, and log(1 + e^-|x|): their sum is softplus. */
+uint32_t compose_positive_part(gradus_graph *g, uint32_t x);
+uint32_t compose_log1p_exp_part(gradus_graph *g, uint32_t x);
+uint32_t compose_square(gradus_graph *g, uint32_t x);
+uint32_t compose_matmul(gradus_graph *g, uint32_t x, uint32_t y);
+/* Where the new last axis of extent `depth` stands at the index, as bool. */
+uint32_t compose_one_hot(gradus_graph *g, const char *op, uint32_t indices, int64_t depth);
+uint32_t compose_activation(gradus_graph *g, const char *op, uint32_t x, gradus_activation activation);
+uint32_t compose_rng(gradus_graph *g); /* the state of the random numbers, made on first use */
+uint32_t compose_index(gradus_graph *g, const char *op, uint32_t indices, int64_t bound); /* check_index */
+uint32_t compose_random(gradus_graph *g, gradus_dtype dtype, const gradus_shape *shape);
+uint32_t compose_normal(gradus_graph *g, gradus_dtype dtype, const gradus_shape *shape);
+
+/* A param or state with the initialiser given; `op` is OP_param or OP_state. */
+uint32_t compose_state(gradus_graph *g, op_code op, const char *name, gradus_dtype dtype, const gradus_shape *shape,
+                       const gradus_initializer *first);
+/* The value of an initialiser: a subgraph of constants and random numbers. */
+uint32_t compose_initial(gradus_graph *g, const char *op, const gradus_initializer *first, gradus_dtype dtype,
+                         const gradus_shape *shape);
+/* The node of that name (input, param, state or named), 0 if there is none. */
+uint32_t graph_named(const gradus_graph *g, const char *name);
+/* Whether a new node may have that name; else the graph has the error. */
+bool compose_name(gradus_graph *g, const char *op, const char *name);
+
+#endif

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Softmax and losses, in their stable forms: a rewrite after differentiation would come too late to save a gradient. */
+#include "ir/call.h"
+
+#include <gradus/nn.h>
+
+/* --- softmax --------------------------------------------------------------------------------------------------- */
+
+/* A tensor with its largest element along an axis taken out, and what softmax needs of that. */
+typedef struct {
+    int axis;
+    uint32_t below; /* x - m */
+    uint32_t exp;   /* exp(x - m) */
+} softened;
+
+static bool soften(gradus_graph *g, const char *op, uint32_t x, int axis, softened *s) {
+    const gradus_shape *shape = &graph_node(g, x)->shape;
+    if (!compose_dtype(g, op, x, DTYPES_FLOATS)) return false;
+    s->axis = compose_axis(g, op, axis, shape_rank(shape));
+    if (s->axis < 0) return false;
+    if (shape_dim(shape, s->axis) == 0) {
+        compose_fail(g, op, "there is none among no elements: axis %d of %s has an extent of 0", s->axis,
+                     shape_text(g, shape));
+        return false;
+    }
+    const uint32_t m = compose_largest(g, x, &(gradus_axes){{1, s->axis}});
+    s->below = build_op2(g, OP_sub, x, build_broadcast(g, m, shape));
+    s->exp = build_op(g, OP_exp, s->below);
+    return s->exp != 0;
+}
+
+static uint32_t log_of_sum(gradus_graph *g, const softened *s, bool keepdims) {
+    return build_op(g, OP_log, compose_reduce_axis(g, OP_sum, s->exp, s->axis, keepdims));
+}
+
+static uint32_t softmax(gradus_graph *g, uint32_t x, int axis) {
+    softened s;
+    if (!soften(g, "softmax", x, axis, &s)) return 0;
+    const uint32_t sum = compose_reduce_axis(g, OP_sum, s.exp, s.axis, true);
+    return build_op2(g, OP_div, s.exp, build_broadcast(g, sum, &graph_node(g, x)->shape));
+}
+
+gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis) {
+    CALL(NULL, "softmax", OPERANDS(x), softmax(g, x.id, axis));
+}
+PLAIN(gradus_tensor, softmax, (gradus_tensor x, int axis), (NULL, 0, x, axis))
+
+static uint32_t log_softmax(gradus_graph *g, const char *op, uint32_t x, int axis) {
+    softened s;
+    if (!soften(g, op, x, axis, &s)) return 0;
+    return build_op2(g, OP_sub, s.below, build_broadcast(g, log_of_sum(g, &s, true), &graph_node(g, x)->shape));
+}
+
+gradus_tensor gradus_log_softmax_at(const char *file, int line, gradus_tensor x, int axis) {
+    CALL(NULL, "log_softmax", OPERANDS(x), log_softmax(g, "log_softmax", x.id, axis));
+}
+PLAIN(gradus_tensor, log_softmax, (gradus_tensor x, int axis), (NULL, 0, x, axis))
+
+/* --- losses ---------------------------------------------------------------------------------------------------- */
+
+static const char cross_entropy[] = "softmax_cross_entropy";
+
+/* Class numbers: log(sum(exp(z - m))) - (z - m) at the label. */
+static uint32_t against_classes(gradus_graph *g, uint32_t logits, uint32_t labels) {
+    const gradus_shape *zs = &graph_node(g, logits)->shape, *ys = &graph_node(g, labels)->shape;
+    const int64_t classes = shape_dim(zs, shape_rank(zs) - 1);
+    const gradus_shape rows = shape_make(shape_rank(zs) - 1, zs->d + 1);
+    if (classes < 0)
+        return compose_fail(g, cross_entropy, "the classes, the last axis of %s, are the batch dimension",
+                            shape_text(g, zs));
+    if (!shape_equal(ys, &rows))
+        return compose_fail(g, cross_entropy,
+                            "logits %s and class numbers %s; the labels' shape must be %s, the logits' "
+                            "without the classes",
+                            shape_text(g, zs), shape_text(g, ys), shape_text(g, &rows));
+    softened s;
+    if (!soften(g, cross_entropy, logits, -1, &s)) return 0;
+    const uint32_t hot = compose_one_hot(g, cross_entropy, labels, classes);
+    const uint32_t only = build_op3(g, OP_where, hot, s.below, compose_like(g, s.below, 0));
+    return build_op2(g, OP_sub, log_of_sum(g, &s, false), compose_reduce_axis(g, OP_sum, only, s.axis, false));
+}
+
+/* Probabilities: -sum(y * log_softmax(z)). */
+static uint32_t against_probabilities(gradus_graph *g, uint32_t logits, uint32_t labels) {
+    const gradus_shape *zs = &graph_node(g, logits)->shape, *ys = &graph_node(g, labels)->shape;
+    if (!compose_same_dtype(g, cross_entropy, logits, labels)) return 0;
+    if (!shape_equal(zs, ys))
+        return compose_fail(g, cross_entropy, "logits %s and probabilities %s; their shapes must be equal",
+                            shape_text(g, zs), shape_text(g, ys));
+    const uint32_t log = log_softmax(g, cross_entropy, logits, -1);
+    const uint32_t weighted = build_op2(g, OP_mul, labels, log);
+    return build_op(g, OP_neg, compose_reduce_axis(g, OP_sum, weighted, shape_rank(zs) - 1, false));
+}
+
+static uint32_t softmax_cross_entropy(gradus_graph *g, uint32_t logits, uint32_t labels) {
+    const node *z = graph_node(g, logits), *y = graph_node(g, labels);
+    if (!compose_dtype(g, cross_entropy, logits, DTYPES_FLOATS)) return 0;
+    if (shape_rank(&z->shape) == 0)
+        return compose_fail(g, cross_entropy, "the logits are a scalar; the last axis is the classes");
+    if (DTYPES_INTS >> y->dtype & 1) return against_classes(g, logits, labels);
+    if (DTYPES_FLOATS >> y->dtype & 1) return against_probabilities(g, logits, labels);
+    return compose_fail(g, cross_entropy,
+                        "the labels are %s; right are class numbers, i32 or i64, or probabilities of the "
+                        "logits' dtype: gradus_cast(…, GRADUS_I32)",
+                        gradus_dtype_name(y->dtype));
+}
+
+gradus_tensor gradus_softmax_cross_entropy_at(const char *file, int line, gradus_tensor logits, gradus_tensor labels) {
+    CALL(NULL, cross_entropy, OPERANDS(logits, labels), softmax_cross_entropy(g, logits.id, labels.id));
+}
+PLAIN(gradus_tensor, softmax_cross_entropy, (gradus_tensor logits, gradus_tensor labels), (NULL, 0, logits, labels))
+
+/* (max(z, 0) - z y) + log1p(exp(-|z|)) */
+static uint32_t binary_cross_entropy(gradus_graph *g, uint32_t z, uint32_t y) {
+    if (!compose_pair(g, "binary_cross_entropy", DTYPES_FLOATS, &z, &y)) return 0;
+    const uint32_t linear = build_op2(g, OP_sub, compose_positive_part(g, z), build_op2(g, OP_mul, z, y));
+    return build_op2(g, OP_add, linear, compose_log1p_exp_part(g, z));
+}
+
+gradus_tensor gradus_binary_cross_entropy_at(const char *file, int line, gradus_tensor logits, gradus_tensor labels) {
+    CALL(NULL, "binary_cross_entropy", OPERANDS(logits, labels), binary_cross_entropy(g, logits.id, labels.id));
+}
+PLAIN(gradus_tensor, binary_cross_entropy, (gradus_tensor logits, gradus_tensor labels), (NULL, 0, logits, labels))
+
+static uint32_t mean_squared_error(gradus_graph *g, uint32_t x, uint32_t y) {
+    if (!compose_pair(g, "mean_squared_error", DTYPES_FLOATS, &x, &y)) return 0;
+    return compose_square(g, build_op2(g, OP_sub, x, y));
+}
+
+gradus_tensor gradus_mean_squared_error_at(const char *file, int line, gradus_tensor x, gradus_tensor y) {
+    CALL(NULL, "mean_squared_error", OPERANDS(x, y), mean_squared_error(g, x.id, y.id));
+}
+PLAIN(gradus_tensor, mean_squared_error, (gradus_tensor x, gradus_tensor y), (NULL, 0, x, y))

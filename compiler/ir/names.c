@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Names of tensors: which are possible, finding them again, and asking a tensor what it is. */
+#include "ir/call.h"
+
+#include <gradus/graph.h>
+
+#include <string.h>
+
+/* What a node is found by; NULL for most. */
+static const char *name_of(const node *n) { return n->attr.name ? n->attr.name : n->name; }
+
+uint32_t graph_named(const gradus_graph *g, const char *name) {
+    for (uint32_t id = 1; id < g->nodes.count; id++) {
+        const char *mine = name_of(graph_node(g, id));
+        if (mine && strcmp(mine, name) == 0) return id;
+    }
+    return 0;
+}
+
+bool compose_name(gradus_graph *g, const char *op, const char *name) {
+    if (!name || !*name) {
+        compose_fail(g, op, "the name is %s", name ? "empty" : "NULL");
+        return false;
+    }
+    for (const char *c = name; *c; c++) {
+        if ((unsigned char)*c >= 0x20 && *c != 0x7f) continue;
+        compose_fail(g, op, "the name has a control character, 0x%02x at byte %zu", (unsigned char)*c,
+                     (size_t)(c - name));
+        return false;
+    }
+    if (strcmp(name, "rng") == 0) {
+        compose_fail(g, op, "the name \"rng\" is that of the random numbers' state; choose another");
+        return false;
+    }
+    const uint32_t taken = graph_named(g, name);
+    if (!taken) return true;
+    const node *n = graph_node(g, taken);
+    if (n->where.file)
+        compose_fail(g, op, "the name \"%s\" is taken by the %s at %s:%d; names are unique in a graph", name,
+                     op_name(n->op), n->where.file, n->where.line);
+    else compose_fail(g, op, "the name \"%s\" is taken by a %s; names are unique in a graph", name, op_name(n->op));
+    return false;
+}
+
+/* --- finding --------------------------------------------------------------------------------------------------- */
+
+/* How many letters to insert, remove or change (Levenshtein 1966); `row` has room for strlen(b) + 1. */
+static size_t distance(const char *a, const char *b, size_t *row) {
+    const size_t n = strlen(b);
+    for (size_t j = 0; j <= n; j++) row[j] = j;
+    for (size_t i = 0; a[i]; i++) {
+        size_t diagonal = row[0];
+        row[0] = i + 1;
+        for (size_t j = 1; j <= n; j++) {
+            size_t best = diagonal + (a[i] != b[j - 1]);
+            diagonal = row[j];
+            if (row[j] + 1 < best) best = row[j] + 1;
+            if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
+            row[j] = best;
+        }
+    }
+    return row[n];
+}
+
+/* Up to three names that might have been meant: `; near it: "fc1/kernel", "fc2/bias"`, "" where none is near. */
+static const char *near_names(gradus_graph *g, const char *name) {
+    enum { SHOWN = 3 };
+    const char *near[SHOWN] = {NULL};
+    size_t how_far[SHOWN] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+    const size_t length = strlen(name), limit = length / 3 + 2;
+    size_t *row = NULL, room = 0;
+    for (uint32_t id = 1; id < g->nodes.count; id++) {
+        const char *mine = name_of(graph_node(g, id));
+        if (!mine) continue;
+        const size_t n = strlen(mine);
+        const bool inside = strstr(mine, name) != NULL;
+        if (!inside && (n > length + limit || length > n + limit)) continue;
+        if (n >= room) row = ARENA_ARRAY(&g->memory, size_t, room = n + 1);
+        size_t far = distance(name, mine, row);
+        if (inside && far > limit) far = limit;
+        if (far > limit) continue;
+        for (int i = 0; i < SHOWN; i++) {
+            if (far >= how_far[i]) continue;
+            for (int j = SHOWN - 1; j > i; j--) near[j] = near[j - 1], how_far[j] = how_far[j - 1];
+            near[i] = mine;
+            how_far[i] = far;
+            break;
+        }
+    }
+    text t = {.memory = &g->memory};
+    text_append(&t, "%s", "");
+    for (int i = 0; i < SHOWN && near[i]; i++) text_append(&t, "%s\"%s\"", i ? ", " : "; near it: ", near[i]);
+    return t.data;
+}
+
+static uint32_t find(gradus_graph *g, const char *name) {
+    if (!name) return compose_fail(g, "find", "the name is NULL");
+    const uint32_t id = graph_named(g, name);
+    if (!id)
+        graph_fail(g, GRADUS_ERROR_NOT_FOUND, "find", "no input, parameter, state or named tensor is \"%s\"%s", name,
+                   near_names(g, name));
+    return id;
+}
+
+gradus_tensor gradus_find_at(const char *file, int line, gradus_graph *graph, const char *name) {
+    CALL(graph, "find", NO_OPERANDS, find(g, name));
+}
+PLAIN(gradus_tensor, find, (gradus_graph * graph, const char *name), (NULL, 0, graph, name))
+
+static uint32_t named(gradus_graph *g, uint32_t x, const char *name) {
+    if (!compose_name(g, "named", name)) return 0;
+    node *n = g->nodes.items[x];
+    if (name_of(n)) /* a second name needs a second node */
+        return graph_add(g,
+                         &(node_spec){.op = OP_reshape, .n_inputs = 1, .inputs = &x, .shape = n->shape, .name = name});
+    n->name = arena_string(&g->memory, name);
+    return x;
+}
+
+gradus_tensor gradus_named_at(const char *file, int line, gradus_tensor x, const char *name) {
+    CALL(NULL, "named", OPERANDS(x), named(g, x.id, name));
+}
+PLAIN(gradus_tensor, named, (gradus_tensor x, const char *name), (NULL, 0, x, name))
+
+/* Goes back to the last * only: what it stands for can always be lengthened. */
+static bool matches(const char *name, const char *pattern) {
+    const char *star = NULL, *resume = NULL;
+    while (*name) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = name;
+        } else if (*pattern == '?' || *pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star) {
+            pattern = star + 1;
+            name = ++resume;
+        } else return false;
+    }
+    while (*pattern == '*') pattern++;
+    return !*pattern;
+}
+
+gradus_tensors gradus_params(gradus_graph *graph, const char *pattern) {
+    call c;
+    gradus_graph *const g = call_enter(&c, graph, NULL, 0, "params", NO_OPERANDS);
+    if (!g) return (gradus_tensors){NULL, 0};
+    if (!GUARDED(&c.guard)) {
+        call_out_of_memory(&c);
+        return (gradus_tensors){NULL, 0};
+    }
+    gradus_tensor *found = ARENA_ARRAY(&g->memory, gradus_tensor, g->states.count);
+    size_t count = 0;
+    for (uint32_t i = 0; i < g->states.count; i++) {
+        const node *n = graph_node(g, g->states.items[i].node);
+        if (n->op != OP_param || (pattern && !matches(n->attr.name, pattern))) continue;
+        found[count++] = (gradus_tensor){g, g->states.items[i].node};
+    }
+    call_leave(&c);
+    return (gradus_tensors){found, count};
+}
+
+/* --- asking ---------------------------------------------------------------------------------------------------- */
+
+/* NULL for poison and whatever else is no tensor. */
+static const node *asked(gradus_tensor x) {
+    return x.graph && x.id > 0 && x.id < x.graph->nodes.count ? node_of(x) : NULL;
+}
+
+gradus_shape gradus_shape_of(gradus_tensor x) {
+    const node *n = asked(x);
+    return n ? n->shape : (gradus_shape){{0}};
+}
+
+gradus_dtype gradus_dtype_of(gradus_tensor x) {
+    const node *n = asked(x);
+    return n ? n->dtype : (gradus_dtype)0;
+}
+
+const char *gradus_name_of(gradus_tensor x) {
+    const node *n = asked(x);
+    return n ? name_of(n) : NULL;
+}

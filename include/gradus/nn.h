@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * What neural networks are made of: activations, losses and layers, composed from the operations of ops.h and build.h
+ * in their numerically stable forms.
+ *
+ * A call that cannot be obeyed returns poison and the graph keeps the first error, see graph.h.  Options: zero means
+ * the default, a NULL pointer means all defaults.
+ */
+#ifndef GRADUS_NN_H
+#define GRADUS_NN_H
+
+#include <gradus/common.h>
+#include <gradus/graph.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* --- activations, of F32 or F64 ---------------------------------------------------------------------------------- */
+
+/* x * Phi(x), Phi the standard normal distribution: x/2 * (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016). */
+GRADUS_API gradus_tensor gradus_gelu_at(const char *file, int line, gradus_tensor x);
+GRADUS_API gradus_tensor gradus_gelu(gradus_tensor x);
+#define gradus_gelu(...) gradus_gelu_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* x * sigmoid(x). */
+GRADUS_API gradus_tensor gradus_silu_at(const char *file, int line, gradus_tensor x);
+GRADUS_API gradus_tensor gradus_silu(gradus_tensor x);
+#define gradus_silu(...) gradus_silu_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* log(1 + e^x), as relu(x) + log1p(e^-|x|). */
+GRADUS_API gradus_tensor gradus_softplus_at(const char *file, int line, gradus_tensor x);
+GRADUS_API gradus_tensor gradus_softplus(gradus_tensor x);
+#define gradus_softplus(...) gradus_softplus_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* e^x / sum(e^x) along an axis, with the largest element taken out first. */
+GRADUS_API gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis);
+GRADUS_API gradus_tensor gradus_softmax(gradus_tensor x, int axis);
+#define gradus_softmax(...) gradus_softmax_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* log(softmax(x)) without its loss of digits: (x - m) - log(sum(e^(x - m))), m the largest element. */
+GRADUS_API gradus_tensor gradus_log_softmax_at(const char *file, int line, gradus_tensor x, int axis);
+GRADUS_API gradus_tensor gradus_log_softmax(gradus_tensor x, int axis);
+#define gradus_log_softmax(...) gradus_log_softmax_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* --- losses, not averaged: take the mean ------------------------------------------------------------------------- */
+
+/* -sum(y * log_softmax(logits)) along the last axis, the classes, which disappears.  Labels are either class numbers,
+ * I32 or I64, of the logits' shape without the last axis (a call with one out of range fails before anything is written),
+ * or probabilities, one-hot or soft, of the logits' dtype and shape, which need not sum to 1. */
+GRADUS_API gradus_tensor gradus_softmax_cross_entropy_at(const char *file, int line, gradus_tensor logits,
+                                                         gradus_tensor labels);
+GRADUS_API gradus_tensor gradus_softmax_cross_entropy(gradus_tensor logits, gradus_tensor labels);
+#define gradus_softmax_cross_entropy(...) gradus_softmax_cross_entropy_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* -y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) of logits z and labels y in [0, 1], elementwise:
+ * max(z, 0) - z*y + log1p(e^-|z|).  Labels have the logits' dtype; they broadcast. */
+GRADUS_API gradus_tensor gradus_binary_cross_entropy_at(const char *file, int line, gradus_tensor logits,
+                                                        gradus_tensor labels);
+GRADUS_API gradus_tensor gradus_binary_cross_entropy(gradus_tensor logits, gradus_tensor labels);
+#define gradus_binary_cross_entropy(...) gradus_binary_cross_entropy_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* (x - y)^2, elementwise; the operands broadcast. */
+GRADUS_API gradus_tensor gradus_mean_squared_error_at(const char *file, int line, gradus_tensor x, gradus_tensor y);
+GRADUS_API gradus_tensor gradus_mean_squared_error(gradus_tensor x, gradus_tensor y);
+#define gradus_mean_squared_error(...) gradus_mean_squared_error_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* --- layers ------------------------------------------------------------------------------------------------------ */
+
+typedef enum { GRADUS_LINEAR, GRADUS_RELU, GRADUS_TANH, GRADUS_SIGMOID, GRADUS_GELU } gradus_activation;
+
+typedef struct {
+    size_t size_;
+    int64_t units;                  /* the result's last extent; may be left out where `kernel` is given */
+    const char *name;               /* prefix of the parameters; default "dense", then "dense_2", ... */
+    gradus_activation activation;   /* default none */
+    bool no_bias;
+    gradus_initializer kernel_init; /* default gradus_glorot_uniform() */
+    gradus_tensor kernel, bias;     /* to share weights: (in, units), (units); default new NAME/kernel, NAME/bias */
+    gradus_initializer bias_init;   /* default zeros */
+    uint64_t reserved_[4];
+} gradus_dense_options;
+
+/* activation(x @ kernel + bias) along the last axis of x: gradus_dense(x, .units = 10, .name = "fc2").  x is F32 or
+ * F64, the parameters have its dtype, its last extent is not the batch. */
+GRADUS_API gradus_tensor gradus_dense_at(const char *file, int line, gradus_tensor x,
+                                         const gradus_dense_options *options);
+GRADUS_API gradus_tensor gradus_dense(gradus_tensor x, const gradus_dense_options *options);
+#define gradus_dense(x, ...) gradus_dense_at(GRADUS_HERE_, x, GRADUS_OPTIONS_(gradus_dense_options, __VA_ARGS__))
+
+#ifdef __cplusplus
+}
+#endif
+#endif
