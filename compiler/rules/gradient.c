@@ -2,7 +2,7 @@
  *
  * The gradient rules, in the order of the op table.  See gradient.h.
  *
- * X, Y and Z are the operands, R the result and DR its cotangent; TO(0, …) is what operand 0 gets, built only where it
+ * X and Y are the operands, R the result and DR its cotangent; TO(0, …) is what operand 0 gets, built only where it
  * is wanted.  A rule selects with `where` and never multiplies by a mask, since 0 times infinity is not 0; and it is
  * made of differentiable ops, so that derivatives of any order need no more code.
  */
@@ -10,7 +10,6 @@
 
 #define X (d->n->inputs[0])
 #define Y (d->n->inputs[1])
-#define Z (d->n->inputs[2])
 #define R (d->r)
 #define DR (d->dr)
 #define TO(i, ...)                                    \
