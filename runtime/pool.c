@@ -20,7 +20,7 @@
 
 enum {
     LINE = 64,          /* bytes of a cache line: what different threads write stands apart */
-    SPINS = 2000,       /* looks before a waiting thread offers its CPU */
+    SPINS = 300,        /* looks before a waiting thread offers its CPU: a few microseconds */
     SPINS_CROWDED = 20, /* the same where the team has more threads than CPUs */
     YIELDS = 2000,      /* offers before it sleeps a while, in case the others are of lower priority */
     NAP_NS = 50000,
@@ -109,6 +109,7 @@ static uint64_t await_ticket(pool *p, uint64_t seen, int32_t number) {
             if (crowded) sched_yield();
             else relax();
         }
+        sched_yield(); /* for who else needs the CPU meanwhile */
     }
     /* Either this sees the ticket, or the publisher, who looks for sleepers after publishing, sees this sleeper. */
     pthread_mutex_lock(&p->mutex);

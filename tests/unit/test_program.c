@@ -1,199 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Programs over code that is written by hand in the way that the compiler writes it: called, refused, shared, read and
- * written. */
+ * Programs: called, refused, described, read and written. */
 #include "cmocka_all.h"
+#include "fake_program.h"
 #include "heap.h"
-#include "runtime/program.h"
 
 #include <fenv.h>
 #include <math.h>
-#include <pthread.h>
-#include <sched.h>
-#include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-/* --- the code ---------------------------------------------------------------------------------------------------- */
-
-enum { WIDTH = 3, MAX_BATCH = 8, CLASSES = 10, TEAM = 7 };
-
-typedef struct {
-    _Alignas(64) float w[WIDTH];
-    _Alignas(64) float rate;
-    _Alignas(64) int64_t rng[2];
-    _Alignas(64) int32_t steps;
-    _Alignas(64) uint8_t flags[4];
-    _Alignas(64) bool on;
-    _Alignas(64) double precise;
-    _Alignas(64) int64_t large;
-} fake_state;
-
-#define WHERE(field) .offset = (int64_t)offsetof(fake_state, field)
-static const gradus_abi_tensor states[] = {
-    {"w", GRADUS_F32, {{1, WIDTH}}, WHERE(w), true},
-    {"adam/learning_rate", GRADUS_F32, {{0}}, WHERE(rate), false},
-    {"rng", GRADUS_I64, {{1, 2}}, WHERE(rng), false},
-    {"steps", GRADUS_I32, {{0}}, WHERE(steps), false},
-    {"flags", GRADUS_U8, {{2, 2, 2}}, WHERE(flags), false},
-    {"on", GRADUS_BOOL, {{0}}, WHERE(on), false},
-    {"precise", GRADUS_F64, {{0}}, WHERE(precise), false},
-    {"large", GRADUS_I64, {{0}}, WHERE(large), false},
-};
-
-static void meet(const gradus_abi_call *c, int32_t threads) {
-    if (threads > 1) c->barrier(c->team);
-}
-
-static int32_t init(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    fake_state *s = c->state;
-    const int64_t *seed = c->inputs[0];
-    for (int i = thread; i < WIDTH; i += threads) s->w[i] = (float)seed[0] + (float)i;
-    if (thread == 0) {
-        s->rate = 0.5f;
-        memcpy(s->rng, seed, sizeof s->rng);
-        s->steps = 0;
-    }
-    return 0;
-}
-
-/* loss = the sum of x*w + y in a fixed order; w += rate * the columns' sums.  Rows are shared among threads, their sums
- * go through the arena. */
-static int32_t train(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    fake_state *s = c->state;
-    const float *x = c->inputs[0];
-    const int32_t *y = c->inputs[1];
-    float *rows = (float *)(void *)c->arena, *scratch = (float *)(void *)(c->arena + 64 + 64 * (size_t)thread);
-    for (int64_t i = 0; i < c->batch; i++) {
-        if (y[i] >= 0 && y[i] < CLASSES) continue;
-        if (thread == 0) c->report[0] = i, c->report[1] = y[i];
-        return 1;
-    }
-    for (int64_t i = thread; i < c->batch; i += threads) {
-        scratch[0] = (float)y[i];
-        for (int k = 0; k < WIDTH; k++) scratch[0] += x[i * WIDTH + k] * s->w[k];
-        rows[i] = scratch[0];
-    }
-    meet(c, threads);
-    if (thread == 0) {
-        float loss = 0;
-        for (int64_t i = 0; i < c->batch; i++) loss += rows[i];
-        *(float *)c->outputs[0] = loss;
-        s->steps++;
-    }
-    for (int k = thread; k < WIDTH; k += threads) {
-        float sum = 0;
-        for (int64_t i = 0; i < c->batch; i++) sum += x[i * WIDTH + k];
-        s->w[k] += s->rate * sum * 1e-3f;
-    }
-    return 0;
-}
-
-static int32_t predict(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    const fake_state *s = c->state;
-    const float *x = c->inputs[0];
-    float *out = c->outputs[0];
-    for (int64_t i = thread; i < c->batch * WIDTH; i += threads) out[i] = x[i] * s->w[i % WIDTH];
-    return 0;
-}
-
-/* Which threads ran it, and whether each has the floating-point mode it should. */
-static int32_t team(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    int32_t *out = c->outputs[0];
-    volatile float tiny = 0x1p-126f, three = 3;
-    bool subnormals = tiny * 0.5f != 0 && 1 / three == 0x1.555556p-2f;
-    out[1 + thread] = subnormals && (uintptr_t)c->arena % GRADUS_ABI_ALIGN == 0 ? 1 : -1;
-    if (thread == 0) out[0] = threads;
-    return 0;
-}
-
-static atomic_int waiting;
-static atomic_bool gate_open;
-
-static int32_t hold(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    (void)c, (void)thread, (void)threads;
-    waiting++;
-    while (!gate_open) sched_yield();
-    return 0;
-}
-
-static int32_t nothing(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    (void)thread, (void)threads;
-    return c->batch == 1 ? 0 : 2;
-}
-
-static int32_t always_two(const gradus_abi_call *c, int32_t thread, int32_t threads) {
-    (void)threads;
-    if (thread == 0) c->report[0] = 0, c->report[1] = -4;
-    return 2;
-}
-
-static const gradus_abi_tensor x_of = {"x", GRADUS_F32, {{2, -1, WIDTH}}, 0, false};
-static const gradus_abi_tensor train_in[] = {{"x", GRADUS_F32, {{2, -1, WIDTH}}, 0, false},
-                                             {"y", GRADUS_I32, {{1, -1}}, 0, false}};
-static const gradus_abi_tensor loss_of = {"loss", GRADUS_F32, {{0}}, 0, false};
-static const gradus_abi_tensor out_of = {NULL, GRADUS_F32, {{2, -1, WIDTH}}, 0, false};
-static const gradus_abi_tensor team_of = {"team", GRADUS_I32, {{1, TEAM + 1}}, 0, false};
-static const gradus_abi_tensor empty_of = {"empty", GRADUS_F32, {{2, 0, 4}}, 0, false};
-static const gradus_abi_tensor seed_of = {"seed", GRADUS_I64, {{1, 2}}, 0, false};
-static const gradus_abi_check checks[] = {{"mlp.c:20: softmax_cross_entropy", CLASSES}, {"mlp.c:21: take", 0}};
-
-static const gradus_abi_entry entries[] = {
-    {.name = "train", .function = train, .inputs = train_in, .outputs = &loss_of, .checks = checks, .n_inputs = 2,
-     .n_outputs = 1, .n_checks = 1, .has_batch = true, .writes_state = true, .max_batch = MAX_BATCH, .arena_bytes = 64,
-     .scratch_bytes = 64, .threads = TEAM},
-    {.name = "predict", .function = predict, .inputs = &x_of, .outputs = &out_of, .n_inputs = 1, .n_outputs = 1,
-     .has_batch = true, .max_batch = MAX_BATCH, .threads = TEAM},
-    {.name = "team", .function = team, .outputs = &team_of, .n_outputs = 1, .max_batch = 1, .threads = TEAM},
-    {.name = "two", .function = team, .outputs = &team_of, .n_outputs = 1, .max_batch = 1, .threads = 2},
-    {.name = "hold", .function = hold, .max_batch = 1, .threads = 1},
-    {.name = "hold_write", .function = hold, .writes_state = true, .max_batch = 1, .threads = 1},
-    {.name = "nothing", .function = nothing, .inputs = &empty_of, .n_inputs = 1, .max_batch = 1, .threads = 1},
-    {.name = "take_none", .function = always_two, .checks = checks, .n_checks = 2, .max_batch = 1, .threads = TEAM},
-};
-static const gradus_abi_entry init_entry = {.name = "init", .function = init, .inputs = &seed_of, .n_inputs = 1,
-                                            .writes_state = true, .max_batch = 1, .threads = TEAM};
-static const gradus_abi_program code = {.version = GRADUS_ABI_VERSION,
-                                        .state_bytes = sizeof(fake_state),
-                                        .param_bytes = 64,
-                                        .state = states,
-                                        .entries = entries,
-                                        .init = &init_entry,
-                                        .n_state = sizeof states / sizeof *states,
-                                        .n_entries = sizeof entries / sizeof *entries};
-
-static int released;
-static void release(void *owner) { ++*(int *)owner; }
-
-static gradus_program *make(int32_t threads) {
-    gradus_program *p = NULL;
-    released = 0;
-    assert_int_equal(program_create(&code, threads, release, &released, &p), GRADUS_OK);
-    assert_non_null(p);
-    return p;
-}
-
-static gradus_program *make_initialized(int32_t threads) {
-    gradus_program *p = make(threads);
-    assert_int_equal(gradus_program_init(p, 42), GRADUS_OK);
-    return p;
-}
-
-static void unmake(gradus_program *p) {
-    gradus_program_destroy(&p);
-    assert_null(p);
-    assert_int_equal(released, 1);
-    assert_int_equal(heap.live, 0);
-}
-
-#define assert_error(call, status, message)                      \
-    do {                                                         \
-        assert_int_equal((call), (status));                      \
-        assert_string_equal(gradus_last_error(), (message));     \
-    } while (0)
-
-static const float xs[MAX_BATCH * WIDTH] = {0.1f, -2, 3,    4, 5.5f, 6, 7, -8,   9,  1.25f, 11, 12,
-                                            13,   14, 0.3f, 1, 2,    3, 4, 0.7f, -6, 7,     8,  9};
-static const int32_t ys[MAX_BATCH] = {1, 2, 3, 4, 5, 6, 7, 9};
 
 /* --- calls --------------------------------------------------------------------------------------------------------- */
 
@@ -302,8 +114,10 @@ static void test_before_the_first_values(void **state) {
     assert_int_equal(gradus_program_read(p, "w", f, sizeof f), GRADUS_ERROR_UNINITIALIZED);
     assert_int_equal(gradus_program_reseed(p, 3), GRADUS_ERROR_UNINITIALIZED);
     /* All written, one by one, counts as initialised. */
-    static const struct { const char *name; size_t bytes; } all[] = {
-        {"w", 12}, {"rng", 16}, {"steps", 4}, {"flags", 4}, {"on", 1}, {"precise", 8}, {"large", 8}};
+    static const struct {
+        const char *name;
+        size_t bytes;
+    } all[] = {{"w", 12}, {"rng", 16}, {"steps", 4}, {"flags", 4}, {"on", 1}, {"precise", 8}, {"large", 8}};
     static const unsigned char zeros[16];
     for (size_t i = 0; i < 7; i++) {
         assert_int_equal(gradus_program_write(p, all[i].name, zeros, all[i].bytes), GRADUS_OK);
@@ -381,7 +195,8 @@ static void test_calls_allocate_nothing(void **state) {
     for (int i = 0; i < 5; i++) {
         assert_int_equal(gradus_call(p, "train", 8, GRADUS_INPUTS(xs, ys), GRADUS_OUTPUTS(&loss)), GRADUS_OK);
     }
-    assert_int_equal(gradus_call(p, "train", 1, GRADUS_INPUTS(xs, wrong), GRADUS_OUTPUTS(&loss)), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_call(p, "train", 1, GRADUS_INPUTS(xs, wrong), GRADUS_OUTPUTS(&loss)),
+                     GRADUS_ERROR_ARGUMENT);
     assert_int_equal(gradus_call(p, "tarin", 1, GRADUS_INPUTS(xs, ys), GRADUS_OUTPUTS(&loss)), GRADUS_ERROR_NOT_FOUND);
     assert_int_equal(gradus_program_read(p, "w", w, sizeof w), GRADUS_OK);
     assert_int_equal(gradus_program_set(p, "adam/learning_rate", 0.25), GRADUS_OK);
@@ -448,10 +263,12 @@ static void test_setting_one_value(void **state) {
     assert_true(s->precise == 1e300);
     assert_int_equal(gradus_program_set(p, "adam/learning_rate", INFINITY), GRADUS_OK);
     assert_true(isinf(s->rate));
-    static const struct { const char *name; double value; } wrong[] = {
-        {"steps", 0.5},     {"steps", 0x1p31}, {"steps", NAN},    {"large", 0x1p63}, {"flags", -1},
-        {"flags", 256},     {"on", 2},         {"on", 0.5},       {"steps", -INFINITY},
-        {"adam/learning_rate", 1e300}};
+    static const struct {
+        const char *name;
+        double value;
+    } wrong[] = {
+        {"steps", 0.5}, {"steps", 0x1p31}, {"steps", NAN}, {"large", 0x1p63},    {"flags", -1},
+        {"flags", 256}, {"on", 2},         {"on", 0.5},    {"steps", -INFINITY}, {"adam/learning_rate", 1e300}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(gradus_program_set(p, wrong[i].name, wrong[i].value), GRADUS_ERROR_ARGUMENT);
     }
@@ -529,190 +346,6 @@ static void test_descriptions(void **state) {
     unmake(p);
 }
 
-/* --- several threads of the user's ------------------------------------------------------------------------------- */
-
-typedef struct {
-    gradus_program *program;
-    const char *entry;
-    pthread_t thread;
-    gradus_status status;
-} caller;
-
-static void *call_and_wait(void *context) {
-    caller *c = context;
-    c->status = gradus_call(c->program, c->entry, 1, GRADUS_NO_INPUTS, GRADUS_NO_OUTPUTS);
-    return NULL;
-}
-
-static void begin(caller *c, gradus_program *p, const char *entry) {
-    int before = waiting;
-    *c = (caller){.program = p, .entry = entry};
-    assert_int_equal(pthread_create(&c->thread, NULL, call_and_wait, c), 0);
-    while (waiting == before) sched_yield();
-}
-
-static void end(caller *c, size_t n) {
-    gate_open = true;
-    for (size_t i = 0; i < n; i++) {
-        pthread_join(c[i].thread, NULL);
-        assert_int_equal(c[i].status, GRADUS_OK);
-    }
-    gate_open = false;
-}
-
-static void test_one_call_at_a_time(void **state) {
-    (void)state;
-    gradus_program *p = make_initialized(2);
-    caller c;
-    float f[WIDTH];
-    begin(&c, p, "hold");
-    assert_error(gradus_call(p, "predict", 1, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(f)), GRADUS_ERROR_BUSY,
-                 "predict: the program is in another call; gradus_program_share gives one for each thread");
-    assert_int_equal(gradus_program_init(p, 1), GRADUS_ERROR_BUSY);
-    assert_int_equal(gradus_program_set(p, "adam/learning_rate", 1), GRADUS_ERROR_BUSY);
-    assert_int_equal(gradus_program_write(p, "w", f, sizeof f), GRADUS_ERROR_BUSY);
-    assert_int_equal(gradus_program_reseed(p, 1), GRADUS_ERROR_BUSY);
-    assert_int_equal(gradus_program_read(p, "w", f, sizeof f), GRADUS_OK); /* the call only reads, too */
-    end(&c, 1);
-    begin(&c, p, "hold_write");
-    assert_int_equal(gradus_program_read(p, "w", f, sizeof f), GRADUS_ERROR_BUSY);
-    end(&c, 1);
-    assert_int_equal(gradus_call(p, "predict", 1, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(f)), GRADUS_OK);
-    unmake(p);
-}
-
-static void test_programs_of_one_state(void **state) {
-    (void)state;
-    gradus_program *p = make_initialized(3), *q = NULL, *r = NULL;
-    assert_int_equal(gradus_program_share(p, &q), GRADUS_OK);
-    assert_int_equal(gradus_program_share(q, &r), GRADUS_OK);
-    gradus_program *none = p;
-    assert_int_equal(gradus_program_share(NULL, &none), GRADUS_ERROR_ARGUMENT);
-    assert_int_equal(gradus_program_share(p, NULL), GRADUS_ERROR_ARGUMENT);
-    assert_null(none);
-    caller c[2];
-    float loss, f[WIDTH];
-    int32_t out[TEAM + 1];
-    begin(&c[0], p, "hold");
-    begin(&c[1], q, "hold"); /* two that read run together, and a third */
-    assert_int_equal(gradus_call(r, "predict", 1, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(f)), GRADUS_OK);
-    assert_int_equal(gradus_call(r, "team", 1, GRADUS_NO_INPUTS, GRADUS_OUTPUTS(out)), GRADUS_OK);
-    assert_int_equal(out[0], 3);
-    assert_error(gradus_call(r, "train", 1, GRADUS_INPUTS(xs, ys), GRADUS_OUTPUTS(&loss)), GRADUS_ERROR_BUSY,
-                 "train: the state is in use by another call");
-    end(c, 2);
-    begin(&c[0], p, "hold_write");
-    assert_int_equal(gradus_call(r, "predict", 1, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(f)), GRADUS_ERROR_BUSY);
-    assert_int_equal(gradus_program_init(q, 1), GRADUS_ERROR_BUSY);
-    end(c, 1);
-    /* One state: what one trains, another sees; it lives as long as the last. */
-    assert_int_equal(gradus_call(r, "train", 1, GRADUS_INPUTS(xs, ys), GRADUS_OUTPUTS(&loss)), GRADUS_OK);
-    gradus_program_destroy(&p);
-    gradus_program_destroy(&r);
-    assert_int_equal(released, 0);
-    int32_t steps;
-    assert_int_equal(gradus_program_read(q, "steps", &steps, sizeof steps), GRADUS_OK);
-    assert_int_equal(steps, 1);
-    unmake(q);
-}
-
-typedef struct {
-    gradus_program *program;
-    pthread_t thread;
-    int done, busy, wrong;
-} hammer;
-
-static void *hammer_on(void *context) {
-    hammer *h = context;
-    for (int i = 0; i < 300; i++) {
-        float loss, f[WIDTH];
-        gradus_status s = i % 3 ? gradus_call(h->program, "predict", 1, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(f))
-                                : gradus_call(h->program, "train", 1, GRADUS_INPUTS(xs, ys), GRADUS_OUTPUTS(&loss));
-        h->done += s == GRADUS_OK && i % 3 == 0;
-        h->busy += s == GRADUS_ERROR_BUSY;
-        h->wrong += s != GRADUS_OK && s != GRADUS_ERROR_BUSY;
-    }
-    return NULL;
-}
-
-static void test_threads_that_collide(void **state) {
-    (void)state;
-    gradus_program *p = make_initialized(2);
-    hammer h[3] = {{.program = p}, {.program = p}};
-    assert_int_equal(gradus_program_share(p, &h[2].program), GRADUS_OK);
-    for (int i = 0; i < 3; i++) assert_int_equal(pthread_create(&h[i].thread, NULL, hammer_on, &h[i]), 0);
-    int done = 0;
-    for (int i = 0; i < 3; i++) {
-        pthread_join(h[i].thread, NULL);
-        assert_int_equal(h[i].wrong, 0);
-        done += h[i].done;
-    }
-    int32_t steps;
-    assert_int_equal(gradus_program_read(p, "steps", &steps, sizeof steps), GRADUS_OK);
-    assert_int_equal(steps, done);
-    gradus_program_destroy(&h[2].program);
-    unmake(p);
-}
-
-static void test_a_child_process(void **state) {
-    (void)state;
-    gradus_program *p = make_initialized(3);
-    float here[MAX_BATCH * WIDTH], there[MAX_BATCH * WIDTH];
-    assert_int_equal(gradus_call(p, "predict", 8, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(here)), GRADUS_OK);
-    pid_t child = fork();
-    if (child == 0) {
-        gradus_status s = gradus_call(p, "predict", 8, GRADUS_INPUTS(xs), GRADUS_OUTPUTS(there));
-        gradus_program_destroy(&p);
-        _exit(s == GRADUS_OK && memcmp(here, there, sizeof here) == 0 ? 0 : 1);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_int_equal(status, 0);
-    unmake(p);
-}
-
-static void test_short_memory(void **state) {
-    (void)state;
-    int failures = 0;
-    for (long n = 0;; n++) {
-        gradus_program *p = (void *)&p;
-        released = 0;
-        heap.countdown = n;
-        gradus_status s = program_create(&code, 2, release, &released, &p);
-        bool done = heap.countdown >= 0;
-        heap.countdown = -1;
-        assert_int_equal(released, 0);
-        if (done) {
-            assert_int_equal(s, GRADUS_OK);
-            unmake(p);
-            break;
-        }
-        assert_int_equal(s, GRADUS_ERROR_MEMORY);
-        assert_non_null(strstr(gradus_last_error(), "out of memory"));
-        assert_null(p);
-        assert_int_equal(heap.live, 0);
-        failures++;
-    }
-    assert_true(failures >= 7);
-    gradus_program *p = make_initialized(2), *q;
-    long live = heap.live;
-    for (long n = 0; n < 4; n++) {
-        heap.countdown = n;
-        assert_int_equal(gradus_program_share(p, &q), GRADUS_ERROR_MEMORY);
-        heap.countdown = -1;
-        assert_null(q);
-        assert_int_equal(heap.live, live);
-    }
-    unmake(p);
-}
-
-static void test_destroying_nothing(void **state) {
-    (void)state;
-    gradus_program *p = NULL;
-    gradus_program_destroy(NULL);
-    gradus_program_destroy(&p);
-}
-
 int main(void) {
     heap_install();
     const struct CMUnitTest tests[] = {
@@ -727,12 +360,6 @@ int main(void) {
         cmocka_unit_test(test_setting_one_value),
         cmocka_unit_test(test_seeds),
         cmocka_unit_test(test_descriptions),
-        cmocka_unit_test(test_one_call_at_a_time),
-        cmocka_unit_test(test_programs_of_one_state),
-        cmocka_unit_test(test_threads_that_collide),
-        cmocka_unit_test(test_a_child_process),
-        cmocka_unit_test(test_short_memory),
-        cmocka_unit_test(test_destroying_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
