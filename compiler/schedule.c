@@ -167,7 +167,8 @@ static void cut_phases(const dependencies *d) {
     kernel **order = ARENA_ARRAY(l->memory, kernel *, d->count);
     for (uint32_t k = 0; k < d->count; k++) phase[k] = -1;
     for (uint32_t done = 0; done < d->count; now++) {
-        uint32_t start = done;
+        const uint32_t start = done;
+        (void)start;
         for (bool more = true; more;) {
             more = false;
             for (uint32_t k = 0; k < d->count; k++) {

@@ -54,7 +54,7 @@ static void list_tensors(const gradus_abi_tensor *t, int32_t n, char *text, size
     text[0] = '\0';
     for (int32_t i = 0; i < n && used < size; i++) {
         char shape[SHAPE_TEXT];
-        shape_text(&t[i].shape, shape);
+        shape_in_words(&t[i].shape, shape);
         const char *name = t[i].name ? t[i].name : "";
         int length = snprintf(text + used, size - used, "%s%s%s%s %s", i ? ", " : "", name, *name ? " " : "",
                               gradus_dtype_name(t[i].dtype), shape);
@@ -77,7 +77,7 @@ static gradus_status check_argument(const gradus_abi_entry *e, const char *role,
     bool typed = dtype == 0 || dtype == (int32_t)t->dtype;
     if (typed && (data || abi_elements(&t->shape, batch) == 0)) return GRADUS_OK;
     char shape[SHAPE_TEXT], name[256];
-    shape_text(&t->shape, shape);
+    shape_in_words(&t->shape, shape);
     snprintf(name, sizeof name, t->name && *t->name ? "%s %zu \"%s\"" : "%s %zu", role, i, t->name ? t->name : "");
     return fail(typed ? GRADUS_ERROR_ARGUMENT : GRADUS_ERROR_MISMATCH, "%s: %s is %s %s, got %s", e->name, name,
                 gradus_dtype_name(t->dtype), shape, typed ? "NULL" : gradus_dtype_name((gradus_dtype)dtype));

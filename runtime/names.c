@@ -72,7 +72,7 @@ void names_near(const char *wrong, const char *(*name)(const void *list, size_t 
     if (count > NAMED_OF_ALL) put(&w, " and %zu more", count - NAMED_OF_ALL);
 }
 
-void shape_text(const gradus_shape *shape, char text[SHAPE_TEXT]) {
+void shape_in_words(const gradus_shape *shape, char text[SHAPE_TEXT]) {
     writer w = {text, SHAPE_TEXT, 0};
     put(&w, "(");
     for (int64_t i = 1; i <= shape->d[0] && i <= GRADUS_MAX_RANK; i++) {

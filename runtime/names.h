@@ -13,6 +13,6 @@ void names_near(const char *wrong, const char *(*name)(const void *list, size_t 
 enum { SHAPE_TEXT = 224 }; /* enough for any shape */
 
 /* A shape as "(B, 28, 28)"; extents -k read as "k*B". */
-void shape_text(const gradus_shape *shape, char text[SHAPE_TEXT]);
+void shape_in_words(const gradus_shape *shape, char text[SHAPE_TEXT]);
 
 #endif

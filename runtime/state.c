@@ -61,7 +61,7 @@ static gradus_status check_block(const char *where, const gradus_abi_tensor *t, 
     size_t expected = tensor_bytes(t);
     if (bytes != expected) {
         char shape[SHAPE_TEXT];
-        shape_text(&t->shape, shape);
+        shape_in_words(&t->shape, shape);
         return fail(GRADUS_ERROR_MISMATCH, "%s: \"%s\" is %s %s: %zu bytes, got %zu", where, t->name,
                     gradus_dtype_name(t->dtype), shape, expected, bytes);
     }

@@ -95,6 +95,9 @@ void memory_free_aligned(void *memory) {
 }
 
 static _Thread_local char last_error[2048];
+static _Thread_local gradus_status last_status;
+
+gradus_status fail_status(void) { return last_status; }
 
 const char *gradus_last_error(void) { return last_error; }
 
@@ -105,7 +108,7 @@ gradus_status fail(gradus_status status, const char *format, ...) {
     vsnprintf(message, sizeof message, format, arguments);
     va_end(arguments);
     memcpy(last_error, message, sizeof message);
-    return status;
+    return last_status = status;
 }
 
 gradus_status fail_out_of_memory(const char *where) { return fail(GRADUS_ERROR_MEMORY, "%s: out of memory", where); }

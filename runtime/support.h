@@ -20,6 +20,7 @@ void memory_free_aligned(void *memory);
  * message that it replaces. */
 gradus_status fail(gradus_status status, const char *format, ...) PRINTF_LIKE(2, 3);
 gradus_status fail_out_of_memory(const char *where);
+gradus_status fail_status(void); /* of this thread's last failure */
 
 /* Sends a line to the user's log, if there is one that listens at this level. */
 void log_line(int32_t level, const char *format, ...) PRINTF_LIKE(2, 3);

@@ -87,6 +87,7 @@ static LLVMValueRef test_bits(const machine *m, LLVMValueRef x, uint64_t mask) {
 #define B LLVMValueRef
 #define FUNCTION(name, ...) static LLVMValueRef NAME(name)(const machine *m, __VA_ARGS__)
 #define FUNCTION_I FUNCTION
+#define FUNCTION_B FUNCTION
 #define CALL(name, ...) NAME(name)(m, __VA_ARGS__)
 #define K(c) real_constant(m, (c))
 #define IK(c) integer_constant(m, m->integer, (c))
@@ -126,30 +127,33 @@ static LLVMValueRef test_bits(const machine *m, LLVMValueRef x, uint64_t mask) {
 #define NAME(name) name##_f32
 #include "rules/math.inc"
 
-typedef LLVMValueRef (*unary)(const machine *m, LLVMValueRef x);
+typedef struct {
+    LLVMValueRef (*one)(const machine *m, LLVMValueRef x);
+    LLVMValueRef (*two)(const machine *m, LLVMValueRef x, LLVMValueRef y);
+} emitter;
 
-static const unary unary_f32[OP_COUNT] = {
-    [OP_exp] = exp_f32,         [OP_expm1] = expm1_f32, [OP_log] = log_f32,     [OP_log1p] = log1p_f32,
-    [OP_tanh] = tanh_f32,       [OP_sigmoid] = sigmoid_f32, [OP_rsqrt] = rsqrt_f32, [OP_floor] = floor_f32,
-    [OP_ndtri] = ndtri_f32,
-};
+#define ROW(name) [OP_##name] = {.one = NAME(name)}
+#define ROWS                                                                                                          \
+    {                                                                                                                 \
+        ROW(exp), ROW(expm1), ROW(log), ROW(log1p), ROW(sin), ROW(cos), ROW(tanh), ROW(sigmoid), ROW(erf), ROW(rsqrt), \
+            ROW(ndtri), ROW(floor), [OP_pow] = {.two = NAME(pow)},                                                     \
+    }
+static const emitter emitters_f32[OP_COUNT] = ROWS;
+static const emitter emitters_f64[OP_COUNT] = {{0}};
 
-static const unary unary_f64[OP_COUNT] = {0};
-
-static unary unary_of(op_code op, gradus_dtype dtype) {
-    return dtype == GRADUS_F32 ? unary_f32[op] : dtype == GRADUS_F64 ? unary_f64[op] : NULL;
+static emitter emitter_of(op_code op, gradus_dtype dtype) {
+    return dtype == GRADUS_F32 ? emitters_f32[op] : dtype == GRADUS_F64 ? emitters_f64[op] : (emitter){0};
 }
 
 bool emit_math_has(op_code op, gradus_dtype dtype) {
-    return unary_of(op, dtype);
+    emitter e = emitter_of(op, dtype);
+    return e.one || e.two;
 }
 
 LLVMValueRef emit_math(op_code op, gradus_dtype dtype, const math_context *m, LLVMValueRef x, LLVMValueRef y) {
-    (void)y;
-    if (!emit_math_has(op, dtype))
-        return NULL;
+    emitter e = emitter_of(op, dtype);
     machine typed = machine_for(m, dtype);
-    return unary_of(op, dtype)(&typed, x);
+    return e.one ? e.one(&typed, x) : e.two ? e.two(&typed, x, y) : NULL;
 }
 
 /* The i64 scalar x in every lane */

@@ -14,9 +14,9 @@
  * Where an index map cannot be expressed, the node in its way is forced to be an anchor and fusion starts again.
  */
 #include "fuse/fusion.h"
+#include "rules/order.h"
 
 #include <assert.h>
-#include <string.h>
 
 enum { CHEAP = 4, KERNEL_VALUES = 400 };
 
@@ -172,15 +172,32 @@ static bool follows_reduction(const kernel *k, uint32_t v) {
     return false;
 }
 
+/* The space of a reduction: the operand's, its run of reduced axes one dimension, and extents of 1 behind a run that
+ * is innermost but for them left out, since the order of summation does not see them. */
+static gradus_shape reduction_space(const gradus_shape *x, const gradus_axes *axes) {
+    int64_t dims[GRADUS_MAX_RANK];
+    int rank = 0, first = axes->d[1], behind = axes->d[axes->d[0]] + 1;
+    bool lanes = order_of_reduction(x, axes).lanes;
+    for (int a = 0; a < (lanes ? behind : shape_rank(x)); a++) {
+        if (a > first && a < behind) continue;
+        dims[rank++] = shape_dim(x, a);
+    }
+    if (axes->d[0] > 1) {
+        extent run = shape_extent(x, first, behind);
+        dims[first] = run.power ? -run.factor : run.factor;
+    }
+    return shape_make(rank, dims);
+}
+
 static bool place_reduction(fusion *f, uint32_t id, uint32_t at, uint32_t *force) {
     filling *fill = f->fillings.items[at];
     kernel *k = fill->k;
     const node *n = graph_node(f->g, id);
     uint32_t x = n->inputs[0];
-    const gradus_shape *xs = &graph_node(f->g, x)->shape;
-    int run = n->attr.axes.d[0], axis = n->attr.axes.d[1], full = shape_rank(&fill->shape);
+    gradus_shape space = reduction_space(&graph_node(f->g, x)->shape, &n->attr.axes);
+    int run = n->attr.axes.d[0], axis = n->attr.axes.d[1], full = shape_rank(&space);
     bool rows = axis == full - 1;
-    if (shape_rank(xs) - run + 1 != full) return false;
+    if (!shape_equal(&space, &fill->shape)) return false;
     if (rows ? k->kind != KERNEL_ROWS : k->kind != KERNEL_COLUMNS || k->reduced != axis) return false;
     index_map map = index_identity(full), natural;
     uint32_t v;
@@ -189,7 +206,6 @@ static bool place_reduction(fusion *f, uint32_t id, uint32_t at, uint32_t *force
         if (!fusion_is_stored(f, x) && f->nodes[x].kernel == at) return false;
         v = fusion_load(f, at, x, &fill->shape, &map);
     } else {
-        if (!shape_equal(xs, &fill->shape)) return false;
         v = fusion_value(f, at, x, &map, force);
     }
     if (v == NO_ID || (!rows && follows_reduction(k, v))) return false;
@@ -222,20 +238,6 @@ static bool place(fusion *f, uint32_t id, uint32_t at, uint32_t *force) {
     }
     roll_back(f, at, before);
     return false;
-}
-
-static gradus_shape reduction_space(const gradus_shape *x, const gradus_axes *axes) {
-    int64_t dims[GRADUS_MAX_RANK];
-    int rank = 0, first = axes->d[1], behind = axes->d[axes->d[0]] + 1;
-    for (int a = 0; a < shape_rank(x); a++) {
-        if (a > first && a < behind) continue;
-        dims[rank++] = shape_dim(x, a);
-    }
-    if (axes->d[0] > 1) {
-        extent run = shape_extent(x, first, behind);
-        dims[first] = run.power ? -run.factor : run.factor;
-    }
-    return shape_make(rank, dims);
 }
 
 static bool new_contraction(fusion *f, uint32_t id, uint32_t *force) {
@@ -310,6 +312,8 @@ static bool new_check(fusion *f, uint32_t id, uint32_t *force) {
     index_map map = index_identity(shape_rank(&n->shape));
     uint32_t v = fusion_value(f, at, x, &map, force);
     if (v == NO_ID) return false;
+    const value *load = &k->values.items[v];
+    if (load->kind != VALUE_LOAD || load->n_args || load->at.guarded) return *force = x, false;
     k->bound = n->attr.bound;
     k->check = f->list->checks.count;
     VEC_PUSH(f->list->memory, &f->list->checks, id);

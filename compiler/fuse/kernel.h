@@ -112,12 +112,17 @@ typedef struct {
     VEC(uint32_t) checks; /* check number → check_index node */
     int32_t phases;
     int64_t arena_bytes;
+    const int64_t *state_offsets; /* by position in graph->states; set for emission */
 } kernel_list;
 
 /* Graph → kernels, in an order that respects what they read.  Returns false after gradus_last_error is set: an op that
  * cannot be compiled.  Needs a guard. */
 bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, kernel_list *out);
 
+/* The buffers that a kernel touches, each once, in the order in which its text names them b0, b1, …  Returns how many. */
+uint32_t kernel_buffers(const kernel_list *l, const kernel *k, uint32_t *ids);
+
+/* A kernel as text that says all there is to emit, but not which buffers b0, b1, … are: equal texts are equal code. */
 void kernel_print(const kernel_list *l, const kernel *k, text *out);
 void kernels_print(const kernel_list *l, text *out);
 void kernels_dot(const kernel_list *l, text *out);

@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The JIT: every entry point of a graph lowered, emitted into one module, made into one object in memory, linked by ORC,
+ * and handed to the runtime as the tables of abi.h.
+ *
+ * Objects are given to ORC ready-made, so that what runs is what an ahead-of-time object would hold.
+ */
+#include "backend/jit.h"
+
+#include "backend/target.h"
+#include "lower.h"
+#include "runtime/program.h"
+
+#include <gradus/abi.h>
+#include <llvm-c/Error.h>
+#include <llvm-c/LLJIT.h>
+#include <string.h>
+
+/* What a program's tables and code live in; freed with the program. */
+typedef struct {
+    arena memory;
+    LLVMOrcLLJITRef jit;
+    gradus_abi_program abi;
+} code;
+
+static void code_release(void *owner) {
+    code *c = owner;
+    if (c->jit) LLVMConsumeError(LLVMOrcDisposeLLJIT(c->jit));
+    arena_free(&c->memory);
+    memory_free(c);
+}
+
+/* What only compiling needs.  Entries are in the graph's order; initialisation is the last. */
+typedef struct {
+    arena memory;
+    const gradus_graph *g;
+    int64_t max_batch;
+    target target;
+    LLVMContextRef context;
+    emission emission;
+    uint32_t count;
+    lowered *entries;
+    int64_t *state_offsets, *scratch_bytes;
+    int64_t state_bytes, param_bytes;
+} compilation;
+
+static void compilation_free(compilation *c) {
+    for (uint32_t i = 0; c->entries && i < c->count; i++) lowered_free(&c->entries[i]);
+    if (c->emission.builder) LLVMDisposeBuilder(c->emission.builder);
+    if (c->emission.module) LLVMDisposeModule(c->emission.module);
+    if (c->context) LLVMContextDispose(c->context);
+    target_free(&c->target);
+    arena_free(&c->memory);
+}
+
+/* Parameters first, so that what inference needs is a prefix of the state. */
+static void lay_out_state(compilation *c) {
+    c->state_offsets = ARENA_ARRAY(&c->memory, int64_t, c->g->states.count + 1);
+    for (int trained = 1; trained >= 0; trained--) {
+        for (uint32_t i = 0; i < c->g->states.count; i++) {
+            const node *n = graph_node(c->g, c->g->states.items[i].node);
+            if ((n->op == OP_param) != trained) continue;
+            int64_t bytes = shape_elements(&n->shape) * (int64_t)gradus_dtype_size(n->dtype);
+            c->state_offsets[i] = c->state_bytes;
+            c->state_bytes += (bytes + GRADUS_ABI_ALIGN - 1) / GRADUS_ABI_ALIGN * GRADUS_ABI_ALIGN;
+        }
+        if (trained) c->param_bytes = c->state_bytes;
+    }
+}
+
+static const char *symbol_of(arena *memory, uint32_t i) {
+    text t = {.memory = memory};
+    text_append(&t, "gradus_entry_%u", i);
+    return t.data;
+}
+
+static bool emit_all(compilation *c) {
+    c->context = LLVMContextCreate();
+    c->emission.module = LLVMModuleCreateWithNameInContext("gradus", c->context);
+    c->emission.builder = LLVMCreateBuilderInContext(c->context);
+    c->emission.target = &c->target.emit;
+    c->emission.memory = &c->memory;
+    lay_out_state(c);
+    c->entries = ARENA_ARRAY(&c->memory, lowered, c->count);
+    c->scratch_bytes = ARENA_ARRAY(&c->memory, int64_t, c->count);
+    for (uint32_t i = 0; i < c->count; i++) {
+        const entry *e = i < c->g->entries.count ? &c->g->entries.items[i] : NULL;
+        if (!lower(c->g, e, c->max_batch, &c->memory, &c->entries[i])) return false;
+        c->entries[i].kernels.state_offsets = c->state_offsets;
+        if (!emit_entry(&c->emission, &c->entries[i].kernels, symbol_of(&c->memory, i), &c->scratch_bytes[i])) return false;
+    }
+    return true;
+}
+
+static gradus_status orc_failed(LLVMErrorRef error, const char *what) {
+    char *message = LLVMGetErrorMessage(error);
+    fail(GRADUS_ERROR_COMPILER, "%s: %s", what, message);
+    LLVMDisposeErrorMessage(message);
+    return GRADUS_ERROR_COMPILER;
+}
+
+/* Links an object into the process; what it may call, memcpy and memset, is the process'. */
+static gradus_status link_object(code *to, LLVMMemoryBufferRef object) {
+    LLVMOrcDefinitionGeneratorRef process = NULL;
+    LLVMErrorRef error = LLVMOrcCreateLLJIT(&to->jit, NULL);
+    if (error) {
+        LLVMDisposeMemoryBuffer(object);
+        return orc_failed(error, "the JIT cannot start");
+    }
+    LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(to->jit);
+    error = LLVMOrcLLJITAddObjectFile(to->jit, library, object);
+    if (error) return orc_failed(error, "the JIT refuses the object");
+    error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(to->jit), NULL, NULL);
+    if (error) return orc_failed(error, "the JIT cannot see the process");
+    LLVMOrcJITDylibAddGenerator(library, process);
+    return GRADUS_OK;
+}
+
+static gradus_status look_up(const code *in, const char *symbol, gradus_abi_function *function) {
+    LLVMOrcExecutorAddress address = 0;
+    LLVMErrorRef error = LLVMOrcLLJITLookup(in->jit, &address, symbol);
+    if (error) return orc_failed(error, "the JIT cannot link the object");
+    *function = (gradus_abi_function)(uintptr_t)address;
+    return GRADUS_OK;
+}
+
+/* --- tables --------------------------------------------------------------------------------------------------------------- */
+
+static gradus_abi_tensor *tensors(code *to, const gradus_graph *g, const uint32_t *ids, uint32_t count, const char *unnamed) {
+    gradus_abi_tensor *list = ARENA_ARRAY(&to->memory, gradus_abi_tensor, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        const node *n = graph_node(g, ids[i]);
+        text name = {.memory = &to->memory};
+        if (n->attr.name || n->name) text_append(&name, "%s", n->attr.name ? n->attr.name : n->name);
+        else text_append(&name, "%s%u", unnamed, i);
+        list[i] = (gradus_abi_tensor){.name = name.data, .dtype = n->dtype, .shape = n->shape};
+    }
+    return list;
+}
+
+static const gradus_abi_tensor *state_tensors(code *to, const compilation *c) {
+    gradus_abi_tensor *list = ARENA_ARRAY(&to->memory, gradus_abi_tensor, c->g->states.count + 1);
+    for (uint32_t i = 0; i < c->g->states.count; i++) {
+        const node *n = graph_node(c->g, c->g->states.items[i].node);
+        list[i] = (gradus_abi_tensor){arena_string(&to->memory, n->attr.name), n->dtype, n->shape, c->state_offsets[i], n->op == OP_param};
+    }
+    return list;
+}
+
+static gradus_abi_check *check_table(code *to, const kernel_list *l) {
+    gradus_abi_check *list = ARENA_ARRAY(&to->memory, gradus_abi_check, l->checks.count + 1);
+    for (uint32_t i = 0; i < l->checks.count; i++) {
+        const node *n = graph_node(l->graph, l->checks.items[i]);
+        text where = {.memory = &to->memory};
+        text_append(&where, "%s:%d: %s", n->where.file ? n->where.file : "?", n->where.line, n->name ? n->name : "index");
+        list[i] = (gradus_abi_check){where.data, n->attr.bound};
+    }
+    return list;
+}
+
+/* One thread for what several could not make faster: waking another costs microseconds. */
+static int32_t useful_threads(const kernel_list *l) {
+    double shared = 0;
+    for (uint32_t i = 0; i < l->kernels.count; i++) shared += l->kernels.items[i]->serial ? 0 : l->kernels.items[i]->cost;
+    return shared < 8000 ? 1 : INT32_MAX;
+}
+
+static bool writes_state(const kernel_list *l) {
+    for (uint32_t i = 0; i < l->buffers.count; i++)
+        if (l->buffers.items[i].place == PLACE_STATE && l->entry->updates.count) return true;
+    return false;
+}
+
+static gradus_status fill_entry(code *to, const compilation *c, uint32_t i, gradus_abi_entry *out) {
+    const lowered *low = &c->entries[i];
+    const kernel_list *l = &low->kernels;
+    const entry *e = l->entry;
+    bool init = i == c->g->entries.count;
+    *out = (gradus_abi_entry){
+        .name = arena_string(&to->memory, init ? "init" : e->name),
+        .inputs = tensors(to, low->graph, e->inputs, e->n_inputs, "input"),
+        .outputs = tensors(to, low->graph, e->outputs, e->n_outputs, "output"),
+        .checks = check_table(to, l),
+        .n_inputs = (int32_t)e->n_inputs,
+        .n_outputs = (int32_t)e->n_outputs,
+        .n_checks = (int32_t)l->checks.count,
+        .has_batch = low->has_batch,
+        .writes_state = writes_state(l),
+        .max_batch = l->max_batch,
+        .arena_bytes = l->arena_bytes,
+        .scratch_bytes = c->scratch_bytes[i],
+        .threads = useful_threads(l),
+    };
+    if (init) {
+        static const gradus_abi_tensor seed = {.name = "seed", .dtype = GRADUS_I64, .shape = {{1, 2}}};
+        out->inputs = &seed;
+        out->n_inputs = 1;
+    }
+    return look_up(to, symbol_of(&to->memory, i), &out->function);
+}
+
+static gradus_status fill_tables(code *to, const compilation *c) {
+    gradus_abi_entry *entries = ARENA_ARRAY(&to->memory, gradus_abi_entry, c->count);
+    for (uint32_t i = 0; i < c->count; i++) {
+        gradus_status status = fill_entry(to, c, i, &entries[i]);
+        if (status) return status;
+    }
+    to->abi = (gradus_abi_program){
+        .version = GRADUS_ABI_VERSION,
+        .state_bytes = c->state_bytes,
+        .param_bytes = c->param_bytes,
+        .state = state_tensors(to, c),
+        .entries = entries,
+        .init = &entries[c->count - 1],
+        .n_state = (int32_t)c->g->states.count,
+        .n_entries = (int32_t)c->count - 1,
+    };
+    return GRADUS_OK;
+}
+
+/* --- the whole ------------------------------------------------------------------------------------------------------------ */
+
+static gradus_status compile(compilation *c, code *to) {
+    if (!emit_all(c)) return fail_status();
+    LLVMMemoryBufferRef object = target_object(&c->target, c->emission.module, "program");
+    if (!object) return fail_status();
+    gradus_status status = link_object(to, object);
+    return status ? status : fill_tables(to, c);
+}
+
+static gradus_status compile_guarded(compilation *c, code *to) {
+    guard here;
+    gradus_status status;
+    if (GUARDED(&here)) {
+        status = compile(c, to);
+        guard_leave(&here);
+        return status;
+    }
+    return fail_out_of_memory("gradus_jit");
+}
+
+static gradus_status check_arguments(gradus_graph *g, const gradus_compile_options *o) {
+    if (!g) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: the graph is NULL");
+    if (g->status) return fail(GRADUS_ERROR_GRAPH, "%s", g->error);
+    if (!g->entries.count) return fail(GRADUS_ERROR_GRAPH, "gradus_jit: the graph has no entry point: gradus_define makes one");
+    if (o && o->max_batch < 0)
+        return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: max_batch is %lld; it counts rows, so 1 or more", (long long)o->max_batch);
+    if (o && o->threads < 0)
+        return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: threads is %d; it is 1 or more, or 0 for as many as there are CPUs", o->threads);
+    if (o && o->check_nan) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: check_nan is not available yet");
+    return GRADUS_OK;
+}
+
+gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, const char *cpu, gradus_program **program) {
+    if (!program) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: the place for the program is NULL");
+    *program = NULL;
+    gradus_compile_options o = {0};
+    if (given) memcpy(&o, given, given->size_ && given->size_ < sizeof o ? given->size_ : sizeof o);
+    gradus_status status = check_arguments(g, &o);
+    if (status) return status;
+    code *to = memory_zeroed(sizeof *to);
+    if (!to) return fail_out_of_memory("gradus_jit");
+    compilation c = {.g = g, .max_batch = o.max_batch, .count = g->entries.count + 1};
+    status = target_host(cpu, &c.target) ? compile_guarded(&c, to) : fail_status();
+    compilation_free(&c);
+    if (!status) status = program_create(&to->abi, o.threads, code_release, to, program);
+    if (status) code_release(to);
+    return status;
+}
+
+gradus_status(gradus_jit)(gradus_graph *g, const gradus_compile_options *options, gradus_program **program) {
+    return jit_for_cpu(g, options, NULL, program);
+}

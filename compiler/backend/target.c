@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Target machines and object code.  See target.h. */
+#include "backend/target.h"
+
+#include "pass.h"
+
+#include <llvm-c/Analysis.h>
+#include <llvm-c/Target.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void initialize(void) {
+    LLVMInitializeNativeTarget();
+    LLVMInitializeNativeAsmPrinter();
+}
+
+/* Whether a comma-separated list of +feature,-feature has +name. */
+static bool has_feature(const char *features, const char *name) {
+    size_t n = strlen(name);
+    for (const char *at = features; (at = strstr(at, name)); at += n)
+        if (at > features && at[-1] == '+' && (at[n] == ',' || at[n] == '\0')) return true;
+    return false;
+}
+
+/* Levels of x86-64 have their features by definition; a host's CPU has those that it reports. */
+static emit_target emit_target_of(const char *triple, const char *cpu, const char *features) {
+    if (strncmp(triple, "aarch64", 7) == 0 || strncmp(triple, "arm64", 5) == 0) return (emit_target){16, 32, true};
+    bool v4 = strcmp(cpu, "x86-64-v4") == 0, v3 = v4 || strcmp(cpu, "x86-64-v3") == 0;
+    if (v4 || (has_feature(features, "avx512f") && has_feature(features, "avx512vl") && has_feature(features, "avx512bw") &&
+               has_feature(features, "avx512dq")))
+        return (emit_target){64, 32, true};
+    if (v3 || (has_feature(features, "avx2") && has_feature(features, "fma"))) return (emit_target){32, 16, true};
+    return (emit_target){16, 16, has_feature(features, "fma")};
+}
+
+bool target_host(const char *cpu, target *out) {
+    LLVMTargetRef llvm_target;
+    char *error = NULL;
+    *out = (target){0};
+    pthread_once(&once, initialize);
+    char *triple = LLVMGetDefaultTargetTriple();
+    char *name = cpu ? NULL : LLVMGetHostCPUName(), *features = cpu ? NULL : LLVMGetHostCPUFeatures();
+    if (LLVMGetTargetFromTriple(triple, &llvm_target, &error)) {
+        fail(GRADUS_ERROR_COMPILER, "LLVM has no target for this machine: %s", error);
+        LLVMDisposeMessage(error);
+    } else {
+        out->machine = LLVMCreateTargetMachine(llvm_target, triple, cpu ? cpu : name, features ? features : "",
+                                               LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+        out->emit = emit_target_of(triple, cpu ? cpu : name, features ? features : "");
+        if (!out->machine) fail(GRADUS_ERROR_COMPILER, "LLVM cannot make code for %s", cpu ? cpu : name);
+    }
+    LLVMDisposeMessage(triple);
+    if (name) LLVMDisposeMessage(name);
+    if (features) LLVMDisposeMessage(features);
+    return out->machine;
+}
+
+void target_free(target *t) {
+    if (t->machine) LLVMDisposeTargetMachine(t->machine);
+    t->machine = NULL;
+}
+
+static void dump(const target *t, LLVMModuleRef module, const char *label) {
+    LLVMMemoryBufferRef assembly = NULL;
+    char *ir, *error = NULL;
+    if (!dump_wanted()) return;
+    ir = LLVMPrintModuleToString(module);
+    dump_text(label, "llvm", "ll", ir, strlen(ir));
+    LLVMDisposeMessage(ir);
+    if (LLVMTargetMachineEmitToMemoryBuffer(t->machine, module, LLVMAssemblyFile, &error, &assembly)) {
+        LLVMDisposeMessage(error);
+        return;
+    }
+    dump_text(label, "assembly", "s", LLVMGetBufferStart(assembly), LLVMGetBufferSize(assembly));
+    LLVMDisposeMemoryBuffer(assembly);
+}
+
+LLVMMemoryBufferRef target_object(const target *t, LLVMModuleRef module, const char *label) {
+    LLVMMemoryBufferRef object = NULL;
+    char *error = NULL;
+    LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(t->machine);
+    LLVMSetModuleDataLayout(module, layout);
+    LLVMDisposeTargetData(layout);
+    char *triple = LLVMGetTargetMachineTriple(t->machine);
+    LLVMSetTarget(module, triple);
+    LLVMDisposeMessage(triple);
+#ifndef NDEBUG
+    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &error)) {
+        fprintf(stderr, "gradus: a bug of the compiler: %s\n", error);
+        abort();
+    }
+    LLVMDisposeMessage(error);
+    error = NULL;
+#endif
+    dump(t, module, label);
+    if (LLVMTargetMachineEmitToMemoryBuffer(t->machine, module, LLVMObjectFile, &error, &object)) {
+        fail(GRADUS_ERROR_COMPILER, "LLVM cannot make an object of %s: %s", label, error);
+        LLVMDisposeMessage(error);
+        return NULL;
+    }
+    return object;
+}

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Entry points: the SPMD function that runs an entry's kernels phase by phase.  See emit.h.
+ *
+ *     i32 entry(call, thread, threads):
+ *         if check(…) return 1 + its number
+ *         units = …;  kernel(buffers…, batch, units·thread/threads, units·(thread+1)/threads, scratch)
+ *         barrier, if there are others, wherever the phase changes
+ */
+#include "emit/emitter.h"
+
+#include <assert.h>
+#include <gradus/abi.h>
+#include <string.h>
+
+static void set_types(emitter *e) {
+    e->i1 = LLVMInt1TypeInContext(e->context);
+    e->i8 = LLVMInt8TypeInContext(e->context);
+    e->i32 = LLVMInt32TypeInContext(e->context);
+    e->i64 = LLVMInt64TypeInContext(e->context);
+    e->f32 = LLVMFloatTypeInContext(e->context);
+    e->f64 = LLVMDoubleTypeInContext(e->context);
+    e->ptr = LLVMPointerTypeInContext(e->context, 0);
+    e->none = LLVMVoidTypeInContext(e->context);
+}
+
+/* So that vectors of 64 bytes are not cut in two where a CPU's tuning prefers shorter ones. */
+static void set_attributes(const emitter *e, llvm function) {
+    text width = {.memory = e->memory};
+    text_append(&width, "%u", e->target->vector_bytes * 8);
+    const char *const keys[] = {"min-legal-vector-width", "prefer-vector-width"};
+    for (int i = 0; i < 2; i++)
+        LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                                LLVMCreateStringAttribute(e->context, keys[i], (unsigned)strlen(keys[i]), width.data, (unsigned)width.length));
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->context, nounwind, 0));
+}
+
+static bool is_available(const kernel_list *l, const kernel *k) {
+    for (uint32_t v = 0; v < k->values.count; v++) {
+        const value *it = &k->values.items[v];
+        if (it->kind != VALUE_OP) continue;
+        gradus_dtype operand = k->values.items[it->args[0]].dtype;
+        if (emit_has_op(it->op, operand)) continue;
+        const node *n = graph_node(l->graph, it->node);
+        fail(GRADUS_ERROR_COMPILER, "%s:%d: %s: not available for %s in compiled programs", n->where.file ? n->where.file : "?",
+             n->where.line, op_name(it->op), gradus_dtype_name(operand));
+        return false;
+    }
+    return true;
+}
+
+/* Vectors hold as many elements as fit of the widest dtype in memory. */
+static unsigned lanes_for(const emitter *e, const kernel *k) {
+    size_t widest = 4;
+    for (uint32_t v = 0; v < k->values.count; v++)
+        if (k->values.items[v].kind != VALUE_INDEX && k->values.items[v].varies && gradus_dtype_size(k->values.items[v].dtype) > widest)
+            widest = gradus_dtype_size(k->values.items[v].dtype);
+    return e->target->vector_bytes / (unsigned)widest;
+}
+
+/* --- kernels ------------------------------------------------------------------------------------------------------------ */
+
+static void kernel_body(emitter *e) {
+    switch (e->k->kind) {
+    case KERNEL_ROWS: emit_rows(e); break;
+    case KERNEL_COLUMNS: emit_columns(e); break;
+    case KERNEL_CONTRACT: emit_contract(e); break;
+    case KERNEL_SCATTER: emit_scatter(e); break;
+    case KERNEL_CHECK: emit_check(e); break;
+    }
+}
+
+static LLVMTypeRef kernel_type(const emitter *e, const kernel *k, uint32_t n_buffers) {
+    LLVMTypeRef *params = ARENA_ARRAY(e->memory, LLVMTypeRef, n_buffers + 4);
+    for (uint32_t i = 0; i < n_buffers; i++) params[i] = e->ptr;
+    for (uint32_t i = 0; i < 3; i++) params[n_buffers + i] = e->i64;
+    params[n_buffers + 3] = e->ptr;
+    return LLVMFunctionType(k->kind == KERNEL_CHECK ? e->i32 : e->none, params, n_buffers + 4, false);
+}
+
+static llvm emit_kernel(emitter *e, const uint32_t *ids, uint32_t count, uint32_t number) {
+    const kernel *k = e->k;
+    static const char *const kinds[] = {"rows", "columns", "contract", "scatter", "check"};
+    text name = {.memory = e->memory};
+    text_append(&name, "%s_%u", kinds[k->kind], number);
+    llvm function = LLVMAddFunction(e->module, name.data, kernel_type(e, k, count));
+    LLVMSetLinkage(function, LLVMInternalLinkage);
+    set_attributes(e, function);
+    LLVMBasicBlockRef first = LLVMAppendBasicBlockInContext(e->context, function, "entry");
+    LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(e->context, function, "work");
+    LLVMPositionBuilderAtEnd(e->b, body);
+    e->function = function;
+    e->pointers = ARENA_ARRAY(e->memory, llvm, e->list->buffers.count + 1);
+    for (uint32_t i = 0; i < count; i++) e->pointers[ids[i]] = LLVMGetParam(function, i);
+    e->batch = LLVMGetParam(function, count);
+    e->begin = LLVMGetParam(function, count + 1);
+    e->end = LLVMGetParam(function, count + 2);
+    e->scratch = LLVMGetParam(function, count + 3);
+    e->scratch_bytes = 0;
+    e->lanes = lanes_for(e, k);
+    for (int d = 0; d < k->rank; d++) e->dims[d] = extent_value(e, k->dims[d]);
+    kernel_body(e);
+    if (k->kind == KERNEL_CHECK) LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
+    else LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, first);
+    LLVMBuildBr(e->b, body);
+    return function;
+}
+
+/* The function of a kernel, emitted unless the module has one of the same text. */
+static llvm kernel_function(emission *em, emitter *e, const uint32_t *ids, uint32_t count, int64_t *scratch) {
+    text t = {.memory = em->memory};
+    text_append(&t, "batch %lld\n", (long long)e->list->max_batch);
+    kernel_print(e->list, e->k, &t);
+    uint64_t hash = hash_bytes(HASH_START, t.data, t.length);
+    for (uint32_t i = 0; i < em->kernels.count; i++)
+        if (em->kernels.items[i].hash == hash && strcmp(em->kernels.items[i].text, t.data) == 0) {
+            *scratch = em->kernels.items[i].scratch_bytes;
+            return em->kernels.items[i].function;
+        }
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
+    llvm outer = e->function, batch = e->batch;
+    llvm function = emit_kernel(e, ids, count, em->kernels.count);
+    *scratch = e->scratch_bytes;
+    VEC_PUSH(em->memory, &em->kernels, ((__typeof__(*em->kernels.items)){hash, t.data, function, e->scratch_bytes}));
+    e->function = outer;
+    e->batch = batch;
+    LLVMPositionBuilderAtEnd(e->b, here);
+    return function;
+}
+
+/* --- the entry ---------------------------------------------------------------------------------------------------------- */
+
+/* The fields of gradus_abi_call, in order. */
+enum { CALL_STATE, CALL_ARENA, CALL_INPUTS, CALL_OUTPUTS, CALL_BATCH, CALL_BARRIER, CALL_TEAM, CALL_REPORT, CALL_FIELDS };
+
+typedef struct {
+    emitter *e;
+    llvm fields[CALL_FIELDS], thread, threads;
+    llvm *buffers; /* by number in the list */
+    llvm scratch;
+} entry_function;
+
+static void load_fields(entry_function *f, llvm call) {
+    const emitter *e = f->e;
+    LLVMTypeRef types[CALL_FIELDS];
+    for (int i = 0; i < CALL_FIELDS; i++) types[i] = i == CALL_BATCH ? e->i64 : e->ptr;
+    LLVMTypeRef type = LLVMStructTypeInContext(e->context, types, CALL_FIELDS, false);
+    for (int i = 0; i < CALL_FIELDS; i++)
+        f->fields[i] = LLVMBuildLoad2(e->b, types[i], LLVMBuildStructGEP2(e->b, type, call, (unsigned)i, ""), "");
+}
+
+/* A constant tensor as a read-only array of the module. */
+static llvm constant_array(const emitter *e, const buffer *b) {
+    const node *n = graph_node(e->list->graph, b->node);
+    llvm bytes = LLVMConstStringInContext(e->context, n->attr.data, (unsigned)n->attr.bytes, true);
+    llvm global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "constant");
+    LLVMSetInitializer(global, bytes);
+    LLVMSetGlobalConstant(global, true);
+    LLVMSetLinkage(global, LLVMPrivateLinkage);
+    LLVMSetAlignment(global, GRADUS_ABI_ALIGN);
+    return global;
+}
+
+static llvm list_item(const emitter *e, llvm list, uint32_t index) {
+    return LLVMBuildLoad2(e->b, e->ptr, element_pointer(e, e->ptr, list, int_constant(e, index)), "");
+}
+
+static void load_buffers(entry_function *f) {
+    const emitter *e = f->e;
+    const kernel_list *l = e->list;
+    f->buffers = ARENA_ARRAY(e->memory, llvm, l->buffers.count + 1);
+    for (uint32_t i = 0; i < l->buffers.count; i++) {
+        const buffer *b = &l->buffers.items[i];
+        switch (b->place) {
+        case PLACE_INPUT: f->buffers[i] = list_item(e, f->fields[CALL_INPUTS], b->index); break;
+        case PLACE_OUTPUT: f->buffers[i] = list_item(e, f->fields[CALL_OUTPUTS], b->index); break;
+        case PLACE_STATE:
+            f->buffers[i] = element_pointer(e, e->i8, f->fields[CALL_STATE], int_constant(e, l->state_offsets[b->index]));
+            break;
+        case PLACE_ARENA: f->buffers[i] = element_pointer(e, e->i8, f->fields[CALL_ARENA], int_constant(e, b->offset)); break;
+        case PLACE_CONSTANT: f->buffers[i] = constant_array(e, b); break;
+        }
+    }
+}
+
+static llvm units_of(const emitter *e, const kernel *k) {
+    switch (k->kind) {
+    case KERNEL_ROWS: return rows_units(e, k);
+    case KERNEL_COLUMNS: return columns_units(e, k);
+    case KERNEL_CONTRACT: return contract_units(e, k, e->list->max_batch);
+    case KERNEL_SCATTER: return scatter_units(e, k);
+    case KERNEL_CHECK: break;
+    }
+    return int_constant(e, 1);
+}
+
+static void call_barrier(const entry_function *f) {
+    const emitter *e = f->e;
+    branch b = branch_begin(e, LLVMBuildICmp(e->b, LLVMIntSGT, f->threads, LLVMConstInt(e->i32, 1, false), ""));
+    LLVMTypeRef type = LLVMFunctionType(e->none, (LLVMTypeRef[]){e->ptr}, 1, false);
+    LLVMBuildCall2(e->b, type, f->fields[CALL_BARRIER], (llvm[]){f->fields[CALL_TEAM]}, 1, "");
+    branch_end(e, &b);
+}
+
+static void call_kernel(const entry_function *f, const kernel *k, llvm function, const uint32_t *ids, uint32_t count) {
+    const emitter *e = f->e;
+    llvm *args = ARENA_ARRAY(e->memory, llvm, count + 4), units = units_of(e, k);
+    LLVMTypeRef type = kernel_type(e, k, count);
+    for (uint32_t i = 0; i < count; i++) args[i] = f->buffers[ids[i]];
+    args[count] = f->fields[CALL_BATCH];
+    args[count + 1] = int_constant(e, 0);
+    args[count + 2] = units;
+    args[count + 3] = k->kind == KERNEL_CHECK ? f->fields[CALL_REPORT] : f->scratch;
+    if (k->kind == KERNEL_CHECK) {
+        llvm failed = LLVMBuildCall2(e->b, type, function, args, count + 4, "");
+        branch b = branch_begin(e, LLVMBuildICmp(e->b, LLVMIntNE, failed, LLVMConstInt(e->i32, 0, false), ""));
+        LLVMBuildRet(e->b, LLVMConstInt(e->i32, k->check + 1, false));
+        LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, e->function, "unreachable"));
+        branch_end(e, &b);
+        return;
+    }
+    if (k->serial) {
+        branch b = branch_begin(e, LLVMBuildICmp(e->b, LLVMIntEQ, f->thread, LLVMConstInt(e->i32, 0, false), ""));
+        LLVMBuildCall2(e->b, type, function, args, count + 4, "");
+        branch_end(e, &b);
+        return;
+    }
+    llvm thread = LLVMBuildZExt(e->b, f->thread, e->i64, ""), threads = LLVMBuildZExt(e->b, f->threads, e->i64, "");
+    args[count + 1] = LLVMBuildUDiv(e->b, LLVMBuildMul(e->b, units, thread, ""), threads, "");
+    llvm behind = LLVMBuildMul(e->b, units, LLVMBuildAdd(e->b, thread, int_constant(e, 1), ""), "");
+    args[count + 2] = LLVMBuildUDiv(e->b, behind, threads, "");
+    LLVMBuildCall2(e->b, type, function, args, count + 4, "");
+}
+
+static void emit_phases(emission *em, emitter *e, entry_function *f, int64_t *scratch_bytes) {
+    const kernel_list *l = e->list;
+    llvm *functions = ARENA_ARRAY(e->memory, llvm, l->kernels.count + 1);
+    for (uint32_t i = 0; i < l->kernels.count; i++) {
+        int64_t scratch = 0;
+        uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, l->buffers.count + 1);
+        e->k = l->kernels.items[i];
+        functions[i] = kernel_function(em, e, ids, kernel_buffers(l, e->k, ids), &scratch);
+        if (scratch > *scratch_bytes) *scratch_bytes = scratch;
+    }
+    llvm thread = LLVMBuildZExt(e->b, f->thread, e->i64, "");
+    llvm offset = int_add(e, int_constant(e, l->arena_bytes), LLVMBuildMul(e->b, thread, int_constant(e, *scratch_bytes), ""));
+    f->scratch = element_pointer(e, e->i8, f->fields[CALL_ARENA], offset);
+    int32_t phase = 0;
+    for (uint32_t i = 0; i < l->kernels.count; i++) {
+        const kernel *k = l->kernels.items[i];
+        uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, l->buffers.count + 1), count = kernel_buffers(l, k, ids);
+        if (k->phase != phase) call_barrier(f);
+        phase = k->phase;
+        call_kernel(f, k, functions[i], ids, count);
+    }
+}
+
+bool emit_entry(emission *em, const kernel_list *l, const char *symbol, int64_t *scratch_bytes) {
+    for (uint32_t i = 0; i < l->kernels.count; i++)
+        if (!is_available(l, l->kernels.items[i])) return false;
+    emitter e = {.context = LLVMGetModuleContext(em->module), .module = em->module, .target = em->target, .memory = em->memory, .list = l};
+    e.b = em->builder;
+    set_types(&e);
+    LLVMTypeRef type = LLVMFunctionType(e.i32, (LLVMTypeRef[]){e.ptr, e.i32, e.i32}, 3, false);
+    llvm function = e.function = LLVMAddFunction(em->module, symbol, type);
+    set_attributes(&e, function);
+    LLVMPositionBuilderAtEnd(e.b, LLVMAppendBasicBlockInContext(e.context, function, "entry"));
+    entry_function f = {.e = &e, .thread = LLVMGetParam(function, 1), .threads = LLVMGetParam(function, 2)};
+    load_fields(&f, LLVMGetParam(function, 0));
+    e.batch = f.fields[CALL_BATCH];
+    load_buffers(&f);
+    *scratch_bytes = 0;
+    emit_phases(em, &e, &f, scratch_bytes);
+    LLVMBuildRet(e.b, LLVMConstInt(e.i32, 0, false));
+    return true;
+}

@@ -1,0 +1,325 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Spans and the evaluation of a kernel's values in them.  See span.h. */
+#include "emit/span.h"
+
+#include <assert.h>
+#include <string.h>
+
+point point_new(emitter *e) {
+    uint32_t n = e->k->values.count + e->k->stores.count + 1;
+    return (point){.e = e,
+                   .known = ARENA_ARRAY(e->memory, llvm, n),
+                   .spread = ARENA_ARRAY(e->memory, llvm, n),
+                   .bases = ARENA_ARRAY(e->memory, llvm, n)};
+}
+
+void point_forget(point *p) {
+    size_t bytes = sizeof(llvm) * p->e->k->values.count;
+    memset(p->known, 0, bytes);
+    memset(p->spread, 0, bytes);
+    memset(p->bases, 0, bytes);
+}
+
+/* --- memory --------------------------------------------------------------------------------------------------------- */
+
+static unsigned alignment_of(const emitter *e, LLVMTypeRef type) {
+    if (type == e->i8) return 1;
+    return type == e->f64 || type == e->i64 ? 8 : 4;
+}
+
+llvm vector_load_at(const emitter *e, LLVMTypeRef type, llvm base, llvm index, unsigned lanes) {
+    llvm load = LLVMBuildLoad2(e->b, lanes_of(type, lanes), element_pointer(e, type, base, index), "");
+    LLVMSetAlignment(load, alignment_of(e, type));
+    return load;
+}
+
+void vector_store_at(const emitter *e, llvm x, llvm base, llvm index, LLVMTypeRef type) {
+    llvm s = LLVMBuildStore(e->b, x, element_pointer(e, type, base, index));
+    LLVMSetAlignment(s, alignment_of(e, type));
+}
+
+/* BOOL is i1 as a value and i8, 0 or 1, in memory. */
+static llvm from_storage(const emitter *e, gradus_dtype dtype, llvm x) {
+    return dtype == GRADUS_BOOL ? LLVMBuildICmp(e->b, LLVMIntNE, x, LLVMConstNull(LLVMTypeOf(x)), "") : x;
+}
+
+static llvm to_storage(const emitter *e, gradus_dtype dtype, llvm x, unsigned lanes) {
+    return dtype == GRADUS_BOOL ? LLVMBuildZExt(e->b, x, lanes_of(e->i8, lanes), "") : x;
+}
+
+llvm access_base(const point *p, const access *a, gradus_dtype dtype, llvm last) {
+    const emitter *e = p->e;
+    llvm offset = int_constant(e, 0);
+    for (int power = 0; power < OFFSET_POWERS; power++)
+        if (a->offset[power]) offset = int_add(e, offset, extent_value(e, (extent){a->offset[power], power}));
+    for (int d = 0; d < e->k->rank; d++) {
+        llvm at = d == e->k->rank - 1 ? last : p->at[d];
+        if (a->stride[d].factor && at) offset = int_add(e, offset, int_mul(e, at, extent_value(e, a->stride[d])));
+    }
+    return element_pointer(e, storage_of(e, dtype), e->pointers[a->buffer], offset);
+}
+
+static bool contiguous(const emitter *e, const access *a) {
+    extent s = a->stride[e->k->rank - 1];
+    return s.factor == 1 && s.power == 0;
+}
+
+/* The pointers of a vector whose elements are `stride` apart. */
+static llvm spread_pointers(const emitter *e, LLVMTypeRef type, llvm base, llvm offsets) {
+    return LLVMBuildGEP2(e->b, type, base, &offsets, 1, "");
+}
+
+static llvm strided_offsets(const vector *v, const access *a) {
+    const emitter *e = v->p->e;
+    llvm numbers = LLVMBuildAdd(e->b, splat(e, v->i, v->lanes), lane_numbers(e, e->i64, v->lanes), "");
+    return LLVMBuildMul(e->b, numbers, splat(e, extent_value(e, a->stride[e->k->rank - 1]), v->lanes), "");
+}
+
+static llvm all_lanes(const emitter *e, unsigned lanes) { return LLVMConstAllOnes(LLVMVectorType(e->i1, lanes)); }
+
+/* Lanes that are inside the guard of an access; NULL where it has none. */
+static llvm guard_mask(const vector *v, const access *a) {
+    const emitter *e = v->p->e;
+    llvm inside = NULL;
+    if (!a->guarded) return NULL;
+    for (int d = 0; d < e->k->rank; d++) {
+        bool last = d == e->k->rank - 1;
+        for (int side = 0; side < 2; side++) {
+            int64_t limit = side ? a->high[d] : a->low[d];
+            if (limit == (side ? INT64_MAX : INT64_MIN)) continue;
+            llvm at = last ? v->i : v->p->at[d], bound = int_constant(e, limit);
+            if (last && v->lanes) {
+                at = LLVMBuildAdd(e->b, splat(e, at, v->lanes), lane_numbers(e, e->i64, v->lanes), "");
+                bound = splat(e, bound, v->lanes);
+            }
+            llvm ok = LLVMBuildICmp(e->b, side ? LLVMIntSLT : LLVMIntSGE, at, bound, "");
+            if (!last && v->lanes) ok = splat(e, ok, v->lanes);
+            inside = inside ? LLVMBuildAnd(e->b, inside, ok, "") : ok;
+        }
+    }
+    return inside;
+}
+
+static llvm both_masks(const emitter *e, llvm a, llvm b) {
+    return !a ? b : !b ? a : LLVMBuildAnd(e->b, a, b, "");
+}
+
+static llvm masked_load(const emitter *e, LLVMTypeRef type, llvm pointer, llvm mask, llvm otherwise, unsigned lanes) {
+    llvm args[4] = {pointer, LLVMConstInt(e->i32, alignment_of(e, type), false), mask, otherwise};
+    return call_intrinsic2(e, "llvm.masked.load", lanes_of(type, lanes), e->ptr, 4, args);
+}
+
+static llvm masked_gather(const emitter *e, LLVMTypeRef type, llvm pointers, llvm mask, llvm otherwise, unsigned lanes) {
+    llvm args[4] = {pointers, LLVMConstInt(e->i32, alignment_of(e, type), false), mask, otherwise};
+    return call_intrinsic2(e, "llvm.masked.gather", lanes_of(type, lanes), LLVMVectorType(e->ptr, lanes), 4, args);
+}
+
+/* One element under a guard: a branch around the load. */
+static llvm guarded_element(const vector *v, LLVMTypeRef type, llvm pointer, llvm inside, llvm otherwise) {
+    const emitter *e = v->p->e;
+    LLVMBasicBlockRef from = LLVMGetInsertBlock(e->b);
+    branch b = branch_begin(e, inside);
+    llvm loaded = vector_load_at(e, type, pointer, int_constant(e, 0), 0);
+    LLVMBasicBlockRef then = LLVMGetInsertBlock(e->b);
+    branch_end(e, &b);
+    llvm phi = LLVMBuildPhi(e->b, type, "");
+    LLVMAddIncoming(phi, (llvm[]){loaded, otherwise}, (LLVMBasicBlockRef[]){then, from}, 2);
+    return phi;
+}
+
+static llvm load_value(vector *v, uint32_t id) {
+    const emitter *e = v->p->e;
+    const value *it = &e->k->values.items[id];
+    const access *a = &it->at;
+    LLVMTypeRef type = storage_of(e, it->dtype);
+    llvm fill = splat(e, LLVMBuildBitCast(e->b, constant(e, it->dtype, a->fill), type_of(e, it->dtype), ""), v->lanes);
+    if (it->dtype == GRADUS_BOOL) fill = to_storage(e, it->dtype, fill, v->lanes);
+    llvm base = v->p->bases[id], guard_lanes = guard_mask(v, a), mask = both_masks(e, v->mask, guard_lanes), index = NULL;
+    if (!base) base = access_base(v->p, a, it->dtype, NULL);
+    if (it->n_args) {
+        bool varies = e->k->values.items[it->args[0]].varies && v->lanes;
+        index = varies ? vector_value(v, it->args[0]) : point_value(v->p, it->args[0]);
+        if (e->k->values.items[it->args[0]].dtype == GRADUS_I32) index = LLVMBuildSExt(e->b, index, varies ? LLVMVectorType(e->i64, v->lanes) : e->i64, "");
+        llvm along = extent_value(e, it->along);
+        index = LLVMBuildMul(e->b, index, varies ? splat(e, along, v->lanes) : along, "");
+        if (!varies) {
+            base = element_pointer(e, type, base, index);
+            index = NULL;
+        }
+    }
+    if (!v->lanes) {
+        llvm pointer = base;
+        return from_storage(e, it->dtype, guard_lanes ? guarded_element(v, type, pointer, guard_lanes, fill)
+                                                      : vector_load_at(e, type, pointer, int_constant(e, 0), 0));
+    }
+    llvm loaded;
+    if (index || !contiguous(e, a)) {
+        llvm offsets = strided_offsets(v, a);
+        if (index) offsets = LLVMBuildAdd(e->b, offsets, index, "");
+        loaded = masked_gather(e, type, spread_pointers(e, type, base, offsets), mask ? mask : all_lanes(e, v->lanes), fill, v->lanes);
+    } else if (mask) {
+        loaded = masked_load(e, type, element_pointer(e, type, base, v->i), mask, fill, v->lanes);
+    } else {
+        loaded = vector_load_at(e, type, base, v->i, v->lanes);
+    }
+    return from_storage(e, it->dtype, loaded);
+}
+
+void vector_store(vector *v, const access *to, llvm base, gradus_dtype dtype, llvm x) {
+    const emitter *e = v->p->e;
+    LLVMTypeRef type = storage_of(e, dtype);
+    x = to_storage(e, dtype, x, v->lanes);
+    llvm align = LLVMConstInt(e->i32, alignment_of(e, type), false);
+    if (!contiguous(e, to)) {
+        llvm args[4] = {x, spread_pointers(e, type, base, strided_offsets(v, to)), align, v->mask ? v->mask : all_lanes(e, v->lanes)};
+        call_intrinsic2(e, "llvm.masked.scatter", LLVMTypeOf(x), LLVMVectorType(e->ptr, v->lanes), 4, args);
+    } else if (v->mask) {
+        llvm args[4] = {x, element_pointer(e, type, base, v->i), align, v->mask};
+        call_intrinsic2(e, "llvm.masked.store", LLVMTypeOf(x), e->ptr, 4, args);
+    } else {
+        vector_store_at(e, x, base, v->i, type);
+    }
+}
+
+void point_store(const point *p, const access *to, gradus_dtype dtype, llvm x, llvm last) {
+    const emitter *e = p->e;
+    vector_store_at(e, to_storage(e, dtype, x, 0), access_base(p, to, dtype, last), int_constant(e, 0), storage_of(e, dtype));
+}
+
+/* --- values ----------------------------------------------------------------------------------------------------------- */
+
+/* The affine function of an iota or a random number's place, as i64. */
+static llvm affine(const vector *v, const access *a) {
+    const emitter *e = v->p->e;
+    llvm base = int_constant(e, 0);
+    for (int power = 0; power < OFFSET_POWERS; power++)
+        if (a->offset[power]) base = int_add(e, base, extent_value(e, (extent){a->offset[power], power}));
+    int last = e->k->rank - 1;
+    for (int d = 0; d < last; d++)
+        if (a->stride[d].factor) base = int_add(e, base, int_mul(e, v->p->at[d], extent_value(e, a->stride[d])));
+    if (!v->lanes) return base;
+    llvm all = splat(e, base, v->lanes);
+    if (!a->stride[last].factor) return all;
+    return LLVMBuildAdd(e->b, all, strided_offsets(v, a), "");
+}
+
+static llvm compute(vector *v, uint32_t id) {
+    const emitter *e = v->p->e;
+    const value *it = &e->k->values.items[id];
+    llvm args[3];
+    switch (it->kind) {
+    case VALUE_LOAD: return load_value(v, id);
+    case VALUE_FILL: return splat(e, constant(e, it->dtype, it->fill), v->lanes);
+    case VALUE_INDEX:
+    case VALUE_COUNT: {
+        llvm n = it->kind == VALUE_INDEX ? affine(v, &it->at) : splat(e, extent_value(e, it->count), v->lanes);
+        return emit_op(e, OP_cast, GRADUS_I64, it->dtype, v->lanes, &n);
+    }
+    case VALUE_RANDOM: {
+        llvm seed = point_value(v->p, it->args[0]), counter = point_value(v->p, it->args[1]);
+        return emit_random(e, it->dtype, v->lanes, seed, counter, it->stream, affine(v, &it->at));
+    }
+    case VALUE_OP:
+        for (uint32_t i = 0; i < it->n_args; i++)
+            args[i] = v->lanes ? vector_value(v, it->args[i]) : point_value(v->p, it->args[i]);
+        return emit_op(e, it->op, e->k->values.items[it->args[0]].dtype, it->dtype, v->lanes, args);
+    case VALUE_REDUCED: {
+        assert(v->p->accumulators && "reductions along rows are known before they are used");
+        LLVMTypeRef type = type_of(e, it->dtype);
+        llvm x = vector_load_at(e, storage_of(e, it->dtype), v->p->accumulators[it->reduction], int_sub(e, v->i, v->p->from), v->lanes);
+        (void)type;
+        return from_storage(e, it->dtype, x);
+    }
+    case VALUE_PRODUCT: return vector_load_at(e, type_of(e, it->dtype), v->p->tile, int_sub(e, v->i, v->p->from), v->lanes);
+    }
+    assert(!"a kind of value");
+    return NULL;
+}
+
+llvm point_value(point *p, uint32_t id) {
+    assert(!p->e->k->values.items[id].varies);
+    if (p->known[id]) return p->known[id];
+    vector v = {.p = p, .i = int_constant(p->e, 0)};
+    return p->known[id] = compute(&v, id);
+}
+
+static bool is_kept(const point *p, uint32_t id) { return p->kept && p->kept[id] >= 0; }
+
+llvm vector_value(vector *v, uint32_t id) {
+    const emitter *e = v->p->e;
+    const value *it = &e->k->values.items[id];
+    if (v->cache[id]) return v->cache[id];
+    if (!it->varies) {
+        if (v->p->spread[id]) return v->p->spread[id];
+        return v->cache[id] = splat(e, point_value(v->p, id), v->lanes);
+    }
+    if (is_kept(v->p, id) && v->p->kept[id] < v->p->round)
+        return v->cache[id] = from_storage(e, it->dtype, vector_load_at(e, storage_of(e, it->dtype), v->p->rows[id], v->i, v->lanes));
+    llvm x = compute(v, id);
+    if (is_kept(v->p, id) && v->p->kept[id] == v->p->round)
+        vector_store_at(e, to_storage(e, it->dtype, x, v->lanes), v->p->rows[id], v->i, storage_of(e, it->dtype));
+    return v->cache[id] = x;
+}
+
+/* Computes, in front of the loop, what the roots need and what does not vary along it. */
+static void hoist(point *p, uint32_t id, bool *seen) {
+    const emitter *e = p->e;
+    const value *it = &e->k->values.items[id];
+    if (seen[id]) return;
+    seen[id] = true;
+    if (!it->varies) {
+        if (!p->spread[id]) p->spread[id] = splat(e, point_value(p, id), e->lanes);
+        return;
+    }
+    if (is_kept(p, id) && p->kept[id] < p->round) return;
+    if (it->kind == VALUE_RANDOM) {
+        point_value(p, it->args[0]);
+        point_value(p, it->args[1]);
+        return;
+    }
+    if (it->kind == VALUE_LOAD && !p->bases[id]) p->bases[id] = access_base(p, &it->at, it->dtype, NULL);
+    for (uint32_t i = 0; i < it->n_args; i++) hoist(p, it->args[i], seen);
+}
+
+static void one_vector(point *p, llvm i, llvm mask, span_body each, void *user) {
+    vector v = {.p = p, .i = i, .mask = mask, .lanes = p->e->lanes};
+    v.cache = ARENA_ARRAY(p->e->memory, llvm, p->e->k->values.count + 1);
+    each(&v, user);
+}
+
+static llvm rest_mask(const emitter *e, llvm remaining) {
+    int64_t n;
+    if (is_constant(remaining, &n)) {
+        llvm bits[64];
+        for (unsigned i = 0; i < e->lanes; i++) bits[i] = LLVMConstInt(e->i1, i < n, false);
+        return LLVMConstVector(bits, e->lanes);
+    }
+    llvm left = LLVMBuildTrunc(e->b, remaining, e->i32, "");
+    return LLVMBuildICmp(e->b, LLVMIntULT, lane_numbers(e, e->i32, e->lanes), splat(e, left, e->lanes), "");
+}
+
+void span(point *p, llvm from, llvm to, bool whole, const uint32_t *roots, uint32_t n_roots, span_body each, void *user) {
+    const emitter *e = p->e;
+    bool *seen = ARENA_ARRAY(e->memory, bool, e->k->values.count + 1);
+    for (uint32_t i = 0; i < n_roots; i++) hoist(p, roots[i], seen);
+    llvm length = int_sub(e, to, from), full = NULL;
+    int64_t n = 0, lanes = e->lanes;
+    bool known = is_constant(length, &n);
+    llvm rest = known ? int_constant(e, n % lanes) : LLVMBuildAnd(e->b, length, int_constant(e, lanes - 1), "");
+    full = whole ? to : int_sub(e, to, rest);
+    if (known && n / lanes == 1) {
+        one_vector(p, from, NULL, each, user);
+    } else if (!known || n >= lanes) {
+        loop l = loop_begin(e, from, full, lanes);
+        one_vector(p, l.i, NULL, each, user);
+        loop_end(e, &l);
+    }
+    if (whole || (known && n % lanes == 0)) return;
+    if (known) {
+        one_vector(p, full, rest_mask(e, rest), each, user);
+        return;
+    }
+    branch b = branch_begin(e, LLVMBuildICmp(e->b, LLVMIntNE, rest, int_constant(e, 0), ""));
+    one_vector(p, full, rest_mask(e, rest), each, user);
+    branch_end(e, &b);
+}

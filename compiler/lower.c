@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One entry point from graph to planned kernels.  See lower.h. */
+#include "lower.h"
+
+#include "ir/validate.h"
+#include "pass.h"
+#include "plan.h"
+#include "schedule.h"
+
+#include <assert.h>
+
+void lowered_free(lowered *l) {
+    if (l->graph) graph_free(l->graph);
+    l->graph = NULL;
+}
+
+static bool depends_on_batch(const gradus_graph *g) {
+    for (uint32_t id = 1; id < g->nodes.count; id++) {
+        const node *n = graph_node(g, id);
+        if (shape_has_batch(&n->shape) || (n->op == OP_count && n->attr.bound < 0)) return true;
+    }
+    return false;
+}
+
+static bool choose_batch(const entry *e, bool has_batch, int64_t offered, int64_t *max_batch) {
+    *max_batch = 1;
+    if (!has_batch) return true;
+    if (e && e->max_batch > 0) offered = e->max_batch;
+    *max_batch = offered;
+    if (offered > 0) return true;
+    fail(GRADUS_ERROR_ARGUMENT,
+         "%s:%d: entry \"%s\": it has a batch dimension, but no largest batch is given: set .max_batch in the compile options or in "
+         "gradus_define_with",
+         e && e->where.file ? e->where.file : "?", e ? e->where.line : 0, e ? e->name : "init");
+    return false;
+}
+
+static void check_valid(bool valid, const text *why) {
+    (void)why;
+#ifndef NDEBUG
+    if (!valid) fprintf(stderr, "gradus: a bug of the compiler: %s\n", why->data ? why->data : "?");
+#endif
+    assert(valid && "what the passes make is valid");
+    (void)valid;
+}
+
+static void dump(const kernel_list *l, const char *label) {
+    if (!dump_wanted()) return;
+    text t = {.memory = l->memory};
+    plan_print(l, &t);
+    text_append(&t, "\n");
+    kernels_print(l, &t);
+    dump_text(label, "kernels", "txt", t.data, t.length);
+}
+
+bool lower(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, lowered *out) {
+    const char *label = e ? e->name : "init";
+    *out = (lowered){.graph = graph_new()};
+    if (!out->graph) guard_out_of_memory();
+    if (e) extract_entry(g, e, out->graph);
+    else extract_init(g, out->graph);
+    pass_run(out->graph, pipeline_rewrites, pipeline_rewrite_count, label);
+    out->has_batch = depends_on_batch(out->graph);
+    if (!choose_batch(e, out->has_batch, max_batch, &max_batch)) return false;
+    if (!fuse(out->graph, &out->graph->entries.items[0], max_batch, memory, &out->kernels)) return false;
+    schedule(&out->kernels);
+    if (!plan(&out->kernels)) return false;
+    text why = {.memory = memory};
+    check_valid(kernels_validate(&out->kernels, &why) && plan_validate(&out->kernels, &why), &why);
+    dump(&out->kernels, label);
+    return true;
+}
