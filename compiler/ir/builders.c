@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The public builders of the op table: those that it makes itself (UNARY, BINARY), and the elementwise and movement ones
- * that it leaves to be written (OWN).  The others are in source.c, reduce.c, matmul.c and gather.c.
+ * The public builders of the op table: those that it makes itself (UNARY, BINARY), and the elementwise and movement
+ * ones that it leaves to be written (OWN).  The others are in source.c, reduce.c, matmul.c and gather.c.
  */
 #include "ir/call.h"
 

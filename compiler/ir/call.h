@@ -44,8 +44,8 @@ void call_out_of_memory(call *c);                  /* the graph now has failed; 
 /* Copies the options that the caller knows of, by its size_; the others are 0, as they are all for NULL. */
 void call_options(void *to, size_t size, const void *options);
 
-/* Sets gradus_last_error() to the graph's first error and returns GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it is
- * that; GRADUS_OK where there is none. */
+/* Sets gradus_last_error() to the graph's first error and returns GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it
+ * is that; GRADUS_OK where there is none. */
 gradus_status graph_report(const gradus_graph *g);
 
 /* --- composing, for the public builders ---------------------------------------------------------------------------

@@ -46,8 +46,8 @@ GRADUS_API gradus_tensor gradus_log_softmax(gradus_tensor x, int axis);
 /* --- losses, not averaged: take the mean ------------------------------------------------------------------------- */
 
 /* -sum(y * log_softmax(logits)) along the last axis, the classes, which disappears.  Labels are either class numbers,
- * I32 or I64, of the logits' shape without the last axis (a call with one out of range fails before anything is written),
- * or probabilities, one-hot or soft, of the logits' dtype and shape, which need not sum to 1. */
+ * I32 or I64, of the logits' shape without the last axis (a call with one out of range fails before anything is
+ * written), or probabilities, one-hot or soft, of the logits' dtype and shape, which need not sum to 1. */
 GRADUS_API gradus_tensor gradus_softmax_cross_entropy_at(const char *file, int line, gradus_tensor logits,
                                                          gradus_tensor labels);
 GRADUS_API gradus_tensor gradus_softmax_cross_entropy(gradus_tensor logits, gradus_tensor labels);
