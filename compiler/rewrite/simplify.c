@@ -29,6 +29,14 @@ static bool when_same_count(const match *m) {
     return x.factor == r.factor && x.power == r.power;
 }
 
+/* x has one element, and no more axes than what is made of it. */
+static bool when_one_value(const match *m) {
+    const gradus_shape *x = &bound_node(m, 'x')->shape;
+    for (int i = 0; i < shape_rank(x); i++)
+        if (shape_dim(x, i) != 1) return false;
+    return shape_rank(x) <= shape_rank(&m->root->shape);
+}
+
 /* k is ±2^n, and so is its reciprocal, however small: then x / k and x * (1 / k) are the same number, rounded once. */
 static bool when_power_of_two(const match *m) {
     const node *k = bound_node(m, 'k');
