@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the public builders mean: graphs made of constants by them, evaluated, against formulas in double; above all where
- * the plain formula would overflow or have another derivative. */
+ * What the public builders mean: graphs made of constants by them, evaluated, against formulas in double; above all
+ * where the plain formula would overflow or have another derivative. */
 #include "ir/graph.h"
 #include "rules/evaluate.h"
 
