@@ -138,6 +138,28 @@ static void test_orders(void **state) {
     assert_int_equal(heap.live, 0);
 }
 
+static void test_every_order_is_equally_likely(void **state) {
+    (void)state;
+    gradus_data *data = NULL;
+    gradus_batches *batches = NULL;
+    gradus_batch b;
+    const gradus_data_array array = {"\0\1\2", GRADUS_U8, GRADUS_SHAPE(3)};
+    assert_int_equal(gradus_data_arrays(&array, 1, &data), GRADUS_OK);
+    assert_int_equal(gradus_batches_create(data, gradus_batch_options(.batch_size = 3, .seed = 3), &batches),
+                     GRADUS_OK);
+    int counts[27] = {0};
+    for (int e = 0; e < 6000; e++) {
+        assert_true(gradus_batches_next(batches, &b));
+        const uint8_t *r = b.inputs.items[0].data;
+        counts[9 * r[0] + 3 * r[1] + r[2]]++;
+        assert_false(gradus_batches_next(batches, &b));
+    }
+    static const int orders[] = {5, 7, 11, 15, 19, 21};
+    for (int i = 0; i < 6; i++) assert_in_range(counts[orders[i]], 850, 1150); /* five standard deviations */
+    gradus_batches_destroy(&batches);
+    gradus_data_destroy(&data);
+}
+
 static void test_the_last_batch(void **state) {
     (void)state;
     gradus_data *data = numbered();

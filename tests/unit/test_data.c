@@ -262,6 +262,14 @@ static void test_headers_that_lie(void **state) {
     refuse(
         f,
         ": byte 20: the header claims 4294967295 64-bit floats, which are 34359738360 bytes, the file ends after 12");
+    /* More than is read at once. */
+    static unsigned char large[50000];
+    f = idx(0x08, 3, (const uint32_t[]){UINT32_MAX, 28, 28});
+    memcpy(large, f.bytes, f.n);
+    write_file(images_path, large, sizeof large);
+    assert_refused(GRADUS_ERROR_FORMAT, images_path,
+                   ": byte 50000: the header claims 3367254359280 unsigned bytes, which are 3367254359280 bytes, the "
+                   "file ends after 49984");
     assert_true(heap.largest < 200000);
     f = small_images();
     f.n++;
