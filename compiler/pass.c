@@ -21,7 +21,7 @@ static void check(const gradus_graph *g, const char *label, const char *stage) {
     text why = {.memory = &((gradus_graph *)(uintptr_t)g)->memory};
     if (graph_validate(g, &why)) return;
     fprintf(stderr, "gradus: graph \"%s\" is broken after %s: %s\n", label, stage, why.data ? why.data : "");
-    assert(!"a pass broke the graph");
+    assert(false && "a pass broke the graph");
 #else
     (void)g, (void)label, (void)stage;
 #endif
