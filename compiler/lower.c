@@ -2,6 +2,7 @@
  * One entry point from graph to planned kernels.  See lower.h. */
 #include "lower.h"
 
+#include "ir/dot.h"
 #include "ir/validate.h"
 #include "pass.h"
 #include "plan.h"
@@ -69,4 +70,31 @@ bool lower(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memo
     check_valid(kernels_validate(&out->kernels, &why) && plan_validate(&out->kernels, &why), &why);
     dump(&out->kernels, label);
     return true;
+}
+
+static gradus_status draw(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, lowered *l, const char *path) {
+    text dot = {.memory = memory};
+    if (!lower(g, e, max_batch, memory, l)) return fail_status();
+    kernels_dot(&l->kernels, &dot);
+    return dot_write_svg(dot.data, dot.length, path);
+}
+
+gradus_status gradus_kernels_svg(const gradus_graph *g, const gradus_compile_options *options, const char *entry_name, const char *path) {
+    if (!g || !entry_name || !path) return fail(GRADUS_ERROR_ARGUMENT, "gradus_kernels_svg: graph, entry and path are not NULL");
+    if (g->status) return fail(GRADUS_ERROR_GRAPH, "%s", g->error);
+    const entry *e = graph_entry(g, entry_name);
+    if (!e) return fail(GRADUS_ERROR_NOT_FOUND, "gradus_kernels_svg: the graph has no entry \"%s\"", entry_name);
+    guard here;
+    arena memory = {0};
+    lowered l = {0};
+    gradus_status status;
+    if (GUARDED(&here)) {
+        status = draw(g, e, options ? options->max_batch : 0, &memory, &l, path);
+        guard_leave(&here);
+    } else {
+        status = fail_out_of_memory("gradus_kernels_svg");
+    }
+    lowered_free(&l);
+    arena_free(&memory);
+    return status;
 }

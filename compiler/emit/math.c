@@ -127,19 +127,27 @@ static LLVMValueRef test_bits(const machine *m, LLVMValueRef x, uint64_t mask) {
 #define NAME(name) name##_f32
 #include "rules/math.inc"
 
+#undef MATH_BITS
+#undef NAME
+
+#define MATH_BITS 64
+#define NAME(name) name##_f64
+#include "rules/math.inc"
+
 typedef struct {
     LLVMValueRef (*one)(const machine *m, LLVMValueRef x);
     LLVMValueRef (*two)(const machine *m, LLVMValueRef x, LLVMValueRef y);
 } emitter;
 
-#define ROW(name) [OP_##name] = {.one = NAME(name)}
-#define ROWS                                                                                                          \
-    {                                                                                                                 \
-        ROW(exp), ROW(expm1), ROW(log), ROW(log1p), ROW(sin), ROW(cos), ROW(tanh), ROW(sigmoid), ROW(erf), ROW(rsqrt), \
-            ROW(ndtri), ROW(floor), [OP_pow] = {.two = NAME(pow)},                                                     \
+#define ROW(name, type) [OP_##name] = {.one = name##_##type}
+#define ROWS(type)                                                                                                 \
+    {                                                                                                              \
+        ROW(exp, type), ROW(expm1, type), ROW(log, type), ROW(log1p, type), ROW(sin, type), ROW(cos, type),        \
+            ROW(tanh, type), ROW(sigmoid, type), ROW(erf, type), ROW(rsqrt, type), ROW(ndtri, type),               \
+            ROW(floor, type), [OP_pow] = {.two = pow_##type},                                                      \
     }
-static const emitter emitters_f32[OP_COUNT] = ROWS;
-static const emitter emitters_f64[OP_COUNT] = {{0}};
+static const emitter emitters_f32[OP_COUNT] = ROWS(f32);
+static const emitter emitters_f64[OP_COUNT] = ROWS(f64);
 
 static emitter emitter_of(op_code op, gradus_dtype dtype) {
     return dtype == GRADUS_F32 ? emitters_f32[op] : dtype == GRADUS_F64 ? emitters_f64[op] : (emitter){0};

@@ -144,7 +144,7 @@ typedef struct {
     int64_t m, k, n;
 } contraction;
 
-/* r = x y, row-major, for one index of the leading axes.  Rows of y are walked in k's order, many chains side by side. */
+/* r = x y, row-major, for one index of the leading axes.  Rows of y in k's order, many chains side by side. */
 #define CONTRACT(T, suffix, FMA)                                                                                       \
     static inline __attribute__((always_inline)) void contract_##suffix(contraction c, const T *x, const T *y, T *r) { \
         for (int64_t first = 0; first < c.n; first += COLUMNS) {                                                       \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What the parts of the evaluator share: the functions that the op table's evaluate column names, and elements of arrays
- * as scalars. */
+ * What the parts of the evaluator share: the functions that the op table's evaluate column names, and elements of
+ * arrays as scalars. */
 #ifndef GRADUS_RULES_EVALUATE_RULES_H
 #define GRADUS_RULES_EVALUATE_RULES_H
 
@@ -24,8 +24,8 @@
 /* `value` as an element of another dtype, by the rule of `cast`. */
 scalar cast_scalar(gradus_dtype from, gradus_dtype to, scalar value);
 
-/* The element at a row-major position; the scalar's other bytes are zero, so that equal scalars have equal bits.  Copies
- * of a constant size are single instructions. */
+/* The element at a row-major position; the scalar's other bytes are zero, so that equal scalars have equal bits.
+ * Copies of a constant size are single instructions. */
 static inline scalar element_get(const array *a, int64_t position) {
     scalar s = {.bits = 0};
     switch (a->dtype) {

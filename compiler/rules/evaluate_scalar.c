@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The elementwise ops at one index, for every dtype that the op table allows.  See evaluate.h.
  *
- * Integers wrap, which is computed in the unsigned type of the same width.  Transcendental functions are those of math.h
- * and never the C library's, whose last bits differ from machine to machine. */
+ * Integers wrap, which is computed in the unsigned type of the same width.  Transcendental functions are those of
+ * math.h and never the C library's, whose last bits differ from machine to machine. */
 #include "rules/evaluate_rules.h"
 #include "rules/math.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Sources, movement, gather and scatter: the ops that place elements.  See evaluate.h.
  *
- * Arrays are dense and row-major, so along an axis an array is [outer, extent, inner]; most rules move runs of `inner`. */
+ * Arrays are dense and row-major, so along an axis an array is [outer, extent, inner]; most rules move runs of
+ * `inner`. */
 #include "rules/evaluate_rules.h"
 #include "rules/philox.h"
 

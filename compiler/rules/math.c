@@ -36,6 +36,7 @@ static inline double from_bits_f64(uint64_t i) {
 #define L uint64_t
 #define FUNCTION(name, ...) static inline T NAME(name)(__VA_ARGS__)
 #define FUNCTION_I(name, ...) static inline I NAME(name)(__VA_ARGS__)
+#define FUNCTION_B(name, ...) static inline B NAME(name)(__VA_ARGS__)
 #define CALL(name, ...) NAME(name)(__VA_ARGS__)
 #define K(c) ((T)(c))
 #define IK(c) ((I)(c))
@@ -77,32 +78,51 @@ static inline double from_bits_f64(uint64_t i) {
 #define FROM_BITS from_bits_f32
 #include "rules/math.inc"
 
-#define EXPORT_1(name) \
-    float math_##name##_f32(float x) { return name##_f32(x); }
-EXPORT_1(exp)
-EXPORT_1(expm1)
-EXPORT_1(log)
-EXPORT_1(log1p)
-EXPORT_1(tanh)
-EXPORT_1(sigmoid)
-EXPORT_1(rsqrt)
-EXPORT_1(floor)
-EXPORT_1(ndtri)
+#undef MATH_BITS
+#undef T
+#undef I
+#undef NAME
+#undef FMA
+#undef ABS
+#undef SQRT
+#undef BITS
+#undef FROM_BITS
 
-float math_sin_f32(float x) { return sinf(x); }
-float math_cos_f32(float x) { return cosf(x); }
-float math_erf_f32(float x) { return erff(x); }
-float math_pow_f32(float x, float y) { return powf(x, y); }
-double math_exp_f64(double x) { return exp(x); }
-double math_expm1_f64(double x) { return expm1(x); }
-double math_log_f64(double x) { return log(x); }
-double math_log1p_f64(double x) { return log1p(x); }
-double math_sin_f64(double x) { return sin(x); }
-double math_cos_f64(double x) { return cos(x); }
-double math_tanh_f64(double x) { return tanh(x); }
-double math_sigmoid_f64(double x) { return 1 / (1 + exp(-x)); }
-double math_erf_f64(double x) { return erf(x); }
-double math_rsqrt_f64(double x) { return 1 / sqrt(x); }
-double math_floor_f64(double x) { return floor(x); }
-double math_pow_f64(double x, double y) { return pow(x, y); }
-double math_ndtri_f64(double p) { return ndtri_f32((float)p); }
+#define MATH_BITS 64
+#define T double
+#define I uint64_t
+#define NAME(name) name##_f64
+#define FMA fma
+#define ABS fabs
+#define SQRT sqrt
+#define BITS bits_f64
+#define FROM_BITS from_bits_f64
+#include "rules/math.inc"
+
+#define EXPORT(name)                                       \
+    float math_##name##_f32(float x) {                     \
+        return name##_f32(x);                              \
+    }                                                      \
+    double math_##name##_f64(double x) {                   \
+        return name##_f64(x);                              \
+    }
+EXPORT(exp)
+EXPORT(expm1)
+EXPORT(log)
+EXPORT(log1p)
+EXPORT(sin)
+EXPORT(cos)
+EXPORT(tanh)
+EXPORT(sigmoid)
+EXPORT(erf)
+EXPORT(rsqrt)
+EXPORT(ndtri)
+EXPORT(floor)
+
+float math_pow_f32(float x, float y) {
+    return pow_f32(x, y);
+}
+
+double math_pow_f64(double x, double y) {
+    return pow_f64(x, y);
+}

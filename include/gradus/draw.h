@@ -14,6 +14,7 @@
 #define GRADUS_DRAW_H
 
 #include <gradus/common.h>
+#include <gradus/compile.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,6 +25,11 @@ GRADUS_API gradus_status gradus_graph_dot(const gradus_graph *graph, const char 
 
 /* Writes it as SVG.  Runs Graphviz' program `dot`: GRADUS_ERROR_NOT_FOUND, too, where that is not on the PATH. */
 GRADUS_API gradus_status gradus_graph_svg(const gradus_graph *graph, const char *entry, const char *path);
+
+/* Writes one entry point as SVG after rewriting and fusion: its kernels, and the memory between them.  `entry` is not NULL;
+ * `options` may be.  Errors are those of gradus_jit (compile.h), too. */
+GRADUS_API gradus_status gradus_kernels_svg(const gradus_graph *graph, const gradus_compile_options *options,
+                                            const char *entry, const char *path);
 
 #ifdef __cplusplus
 }
