@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """usage: numpy_oracle.py DIRECTORY...
 
-A second opinion on results: evaluates an entry of a graph in NumPy, floats as f64, and compares.  Written from docs/ir.md
-and the op table's formulas alone.  Each directory holds one call:
+A second opinion on results: evaluates an entry of a graph in NumPy, floats as f64, and compares.  Written from
+docs/ir.md and the op table's formulas alone.  Each directory holds one call:
 
     graph.txt       the graph's text form
     call.txt        the entry's name and the batch
@@ -11,8 +11,8 @@ and the op table's formulas alone.  Each directory holds one call:
     output.N        raw elements of the N-th output, as computed elsewhere; update.N those of the N-th update's value
 
 Beside every value goes a bound on how far f32 (or f64) arithmetic in any order of summation may be from it, propagated
-through each op; a comparison that rounding could turn makes the bound infinite.  A result outside its bound is reported;
-then the exit status is 1.
+through each op; a comparison that rounding could turn makes the bound infinite.  A result outside its bound is
+reported; then the exit status is 1.
 """
 import math
 import os
@@ -462,7 +462,7 @@ WHOLE = {
 # --- sources ---------------------------------------------------------------------------------------------------------
 
 def philox(seed, counter, stream, index):
-    """The word of Philox 4x32-10 that rules/philox.h gives an element: word r / 16 of block r % 16 in each group of 64."""
+    """The word of Philox 4x32-10 that rules/philox.h gives an element: word r / 16 of block r % 16 of a group of 64."""
     low, wide = np.uint64(0xffffffff), np.uint64(32)
     c = [(index // np.uint64(64) * np.uint64(16) + index % np.uint64(16)) & low, np.full_like(index, stream),
          np.full_like(index, counter & 0xffffffff), np.full_like(index, counter >> 32)]

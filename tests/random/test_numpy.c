@@ -98,7 +98,7 @@ static int run(const char *format, const char *first, const char *second, const 
     return system(command);
 }
 
-/* A Python that has NumPy: the one that $PYTHON names, the first in the path, or the system's.  NULL where there is none. */
+/* A Python that has NumPy: the one that $PYTHON names, the first in the path, or the system's.  NULL: none. */
 static const char *find_python(void) {
     const char *candidates[] = {getenv("PYTHON"), "python3", "/usr/bin/python3"};
     for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++)

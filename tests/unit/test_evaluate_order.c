@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The evaluator's reductions and contractions, bit for bit against the text of rules/order.h put into C a second time. */
+ * The evaluator's reductions and contractions, bit for bit against the text of rules/order.h put into C a second
+ * time. */
 #include "evaluating.h"
 
 /* The numbers of order.h's text: changing them there changes every recorded bit, and fails here. */
 enum { LANES = 64, ROWS = 128, DEPTH = 4096 };
 
-/* --- one operation, written out by dtype -------------------------------------------------------------------------- */
+/* --- one operation, written out by dtype ------------------------------------------------------------------------ */
 
 static double combine_real(op_code op, double a, double b) {
     switch (op) {
@@ -58,7 +59,7 @@ static scalar identity(op_code op, gradus_dtype d) {
     return (scalar){.bits = 0};
 }
 
-/* --- the order ---------------------------------------------------------------------------------------------------- */
+/* --- the order -------------------------------------------------------------------------------------------------- */
 
 /* "element e goes to lane e % 64 …": here lane by lane. */
 static scalar by_lanes(op_code op, const array *x, int64_t o, int64_t n) {
@@ -151,7 +152,7 @@ static void sums_are_never_minus_zero(void **state) {
     assert_false(signbit(get(&r, 0).f32));
 }
 
-/* --- argmax ------------------------------------------------------------------------------------------------------- */
+/* --- argmax ----------------------------------------------------------------------------------------------------- */
 
 /* From behind: whatever is not below what follows it takes over; a NaN always, nothing else from a NaN. */
 static int64_t last_from_behind(const array *x, int64_t o, int64_t n, int64_t inner, int64_t k) {
@@ -194,7 +195,7 @@ static void argmax_of_runs(void **state) {
     assert_int_equal(get(&r, 1).i32, 11);
 }
 
-/* --- matmul ------------------------------------------------------------------------------------------------------- */
+/* --- matmul ----------------------------------------------------------------------------------------------------- */
 
 /* One output at a time; the C library's fma. */
 static scalar dot(const array *x, const array *y, int64_t at_x, int64_t at_y, int64_t k, int64_t n) {

@@ -26,7 +26,7 @@ static void check_moved(const trial *t, const array *x, const array *r, source_o
     }
 }
 
-/* --- movement ------------------------------------------------------------------------------------------------------ */
+/* --- movement --------------------------------------------------------------------------------------------------- */
 
 static int64_t from_broadcast(const trial *t, const array *x, const int64_t *index) {
     int64_t at[RANK];
@@ -148,7 +148,7 @@ static void concat(void **state) {
     }
 }
 
-/* --- gather and scatter ---------------------------------------------------------------------------------------------- */
+/* --- gather and scatter ----------------------------------------------------------------------------------------- */
 
 /* x, indices y, and for scatters z.  `along` for the forms whose indices have the operand's rank.  The extent that is
  * pointed into is not 0. */
@@ -246,7 +246,7 @@ static void wrong_indices(void **state) {
     assert_int_equal(t.status, GRADUS_ERROR_ARGUMENT);
 }
 
-/* --- sources ----------------------------------------------------------------------------------------------------------- */
+/* --- sources ---------------------------------------------------------------------------------------------------- */
 
 static void sources(void **state) {
     (void)state;
