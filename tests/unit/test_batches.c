@@ -283,8 +283,12 @@ static void test_parts(void **state) {
 int main(void) {
     heap_install();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tensors_in_memory), cmocka_unit_test(test_orders), cmocka_unit_test(test_the_last_batch),
-        cmocka_unit_test(test_positions),         cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_tensors_in_memory),
+        cmocka_unit_test(test_orders),
+        cmocka_unit_test(test_every_order_is_equally_likely),
+        cmocka_unit_test(test_the_last_batch),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
