@@ -15,6 +15,13 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <string.h>
+#include <time.h>
+
+static double milliseconds(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec * 1e-6;
+}
 
 /* What a program's tables and code live in; freed with the program. */
 typedef struct {
@@ -221,11 +228,18 @@ static gradus_status fill_tables(code *to, const compilation *c) {
 /* --- the whole ------------------------------------------------------------------------------------------------------------ */
 
 static gradus_status compile(compilation *c, code *to) {
+    double start = milliseconds();
     if (!emit_all(c)) return fail_status();
+    double emitted = milliseconds();
     LLVMMemoryBufferRef object = target_object(&c->target, c->emission.module, "program");
     if (!object) return fail_status();
+    double compiled = milliseconds();
+    size_t bytes = LLVMGetBufferSize(object);
     gradus_status status = link_object(to, object);
-    return status ? status : fill_tables(to, c);
+    if (!status) status = fill_tables(to, c);
+    log_line(2, "compiled %u entries, %u kernels: graph to IR %.1f ms, machine code %.1f ms, linking %.1f ms, object %zu bytes", c->count,
+             c->emission.kernels.count, emitted - start, compiled - emitted, milliseconds() - compiled, bytes);
+    return status;
 }
 
 static gradus_status compile_guarded(compilation *c, code *to) {

@@ -4,9 +4,8 @@
  *
  * An anchor is a node that is computed once: reductions, contractions, what leaves the entry, elementwise nodes that are
  * worth more than the look-up of a stored element and serve several users.  Every other node is written into each kernel
- * that needs it.  Anchors are taken in the graph's order; each joins the last kernel that one of its operands is in, if
- * it fits there (the same space, operands of that kernel at its own point), else starts a new one.  So what a kernel
- * reads from another always comes from an earlier one, and no cycle can arise.
+ * that needs it.  Anchors are taken in the graph's order; each joins a kernel that one of its operands is in, if it fits
+ * there (the same space, operands of that kernel at its own point, no cycle between kernels), else starts a new one.
  *
  *     logits: (B, 10); m = max(logits); s = sum(exp(logits - m)); loss = log(s) + m - …   →  one kernel over rows
  *     dw = matmul(x', dh); m' = …dw…; v' = …dw…; w' = w - …m'…v'…                         →  one contraction, its epilogue
@@ -108,17 +107,43 @@ static uint32_t new_kernel(fusion *f, kernel_kind kind, const gradus_shape *spac
     return f->fillings.count - 1;
 }
 
-/* The last kernel that an anchor's expression reads from; NO_ID if it reads memory alone. */
-static uint32_t last_operand_kernel(const fusion *f, uint32_t id, bool top) {
+/* Marks the kernels that an anchor's expression reads from. */
+static void mark_operand_kernels(const fusion *f, uint32_t id, bool top, bool *marked) {
     const fused_node *fn = &f->nodes[id];
-    if (!top && fn->anchor) return fn->kernel;
     const node *n = graph_node(f->g, id);
-    uint32_t last = NO_ID;
-    for (uint32_t i = 0; i < n->n_inputs; i++) {
-        uint32_t k = last_operand_kernel(f, n->inputs[i], false);
-        if (k != NO_ID && (last == NO_ID || k > last)) last = k;
+    if (!top && fn->anchor) {
+        marked[fn->kernel] = true;
+        return;
     }
-    return last;
+    for (uint32_t i = 0; i < n->n_inputs; i++) mark_operand_kernels(f, n->inputs[i], false, marked);
+}
+
+static bool depends_on(const fusion *f, uint32_t user, uint32_t on, bool *seen);
+
+static bool buffer_depends_on(const fusion *f, uint32_t id, uint32_t on, bool *seen) {
+    const fused_node *fn = &f->nodes[f->list->buffers.items[id].node];
+    return fn->anchor && depends_on(f, fn->kernel, on, seen);
+}
+
+/* Whether a kernel is `on`, or reads from it directly or through others. */
+static bool depends_on(const fusion *f, uint32_t user, uint32_t on, bool *seen) {
+    const kernel *k = f->list->kernels.items[user];
+    if (user == on) return true;
+    if (seen[user]) return false;
+    seen[user] = true;
+    if (k->kind == KERNEL_CONTRACT && (buffer_depends_on(f, k->left.buffer, on, seen) || buffer_depends_on(f, k->right.buffer, on, seen)))
+        return true;
+    for (uint32_t v = 0; v < k->values.count; v++)
+        if (k->values.items[v].kind == VALUE_LOAD && buffer_depends_on(f, k->values.items[v].at.buffer, on, seen)) return true;
+    return false;
+}
+
+/* Whether a node that reads from the marked kernels may live in kernel `at` without a cycle. */
+static bool stays_acyclic(const fusion *f, uint32_t at, const bool *operands) {
+    bool *seen = ARENA_ARRAY(f->list->memory, bool, f->fillings.count);
+    for (uint32_t k = 0; k < f->fillings.count; k++)
+        if (operands[k] && k != at && depends_on(f, k, at, seen)) return false;
+    return true;
 }
 
 static void settle(fusion *f, uint32_t id, uint32_t at, uint32_t result, const index_map *natural) {
@@ -335,16 +360,20 @@ static bool place_anew(fusion *f, uint32_t id, uint32_t *force) {
     return place(f, id, at, force);
 }
 
-/* Rank 0 is cheap to put together: one kernel for all the scalars of an optimizer's step. */
+/* Tries the kernels that the node's operands are in, the last one first.  Scalars may join any kernel of scalars: there is
+ * one for all those of an optimizer's step. */
 static bool join(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
+    bool *operands = ARENA_ARRAY(f->list->memory, bool, f->fillings.count + 1);
+    bool scalar_node = shape_rank(&n->shape) == 0 && !op_is(n->op, REDUCE);
     if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER)) return false;
-    uint32_t last = last_operand_kernel(f, id, true);
-    if (last != NO_ID && place(f, id, last, force)) return true;
-    if (*force || shape_rank(&n->shape) != 0 || op_is(n->op, REDUCE)) return false;
-    for (uint32_t k = f->fillings.count; k-- > (last == NO_ID ? 0 : last + 1);)
-        if (f->fillings.items[k]->k->kind == KERNEL_ROWS && shape_rank(&f->fillings.items[k]->shape) == 0)
-            return place(f, id, k, force);
+    mark_operand_kernels(f, id, true, operands);
+    for (uint32_t k = f->fillings.count; k-- > 0;) {
+        const filling *fill = f->fillings.items[k];
+        bool scalars = scalar_node && fill->k->kind == KERNEL_ROWS && shape_rank(&fill->shape) == 0;
+        if ((operands[k] || scalars) && stays_acyclic(f, k, operands) && place(f, id, k, force)) return true;
+        if (*force) return false;
+    }
     return false;
 }
 
