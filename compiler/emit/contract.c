@@ -174,6 +174,7 @@ static llvm micro_kernel(emitter *e, const tiling *s, left_form form) {
     if (function) return function;
     function = LLVMAddFunction(e->module, name.data, micro_type(e));
     LLVMSetLinkage(function, LLVMInternalLinkage);
+    set_attributes(e, function);
     llvm outer = e->function;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     e->function = function;

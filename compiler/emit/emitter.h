@@ -85,6 +85,10 @@ llvm scratch_array(emitter *e, int64_t bytes);                       /* in the t
 /* Splits a number of rows into loop variables at[from] … at[to-1]; `skip` is left alone (-1: none). */
 void split_index(const emitter *e, llvm number, int from, int to, int skip, llvm *at);
 
+/* What every function of a module has: it throws nothing, and vectors of 64 bytes are not cut in two where a CPU's tuning
+ * prefers shorter ones. */
+void set_attributes(const emitter *e, llvm function);
+
 /* --- elementwise ops: the op table's emit column ------------------------------------------------------------- */
 
 /* `lanes` 0 for one element.  `operand` and `result` are dtypes; BOOL values are i1.  NULL where the op is not available

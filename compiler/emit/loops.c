@@ -206,3 +206,14 @@ void split_index(const emitter *e, llvm number, int from, int to, int skip, llvm
         }
     }
 }
+
+void set_attributes(const emitter *e, llvm function) {
+    text width = {.memory = e->memory};
+    text_append(&width, "%u", e->target->vector_bytes * 8);
+    const char *const keys[] = {"min-legal-vector-width", "prefer-vector-width"};
+    for (int i = 0; i < 2; i++)
+        LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                                LLVMCreateStringAttribute(e->context, keys[i], (unsigned)strlen(keys[i]), width.data, (unsigned)width.length));
+    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->context, nounwind, 0));
+}

@@ -192,12 +192,12 @@ static void philox_rounds(const machine *m, LLVMValueRef x[4], LLVMValueRef k0, 
     }
 }
 
-void emit_philox_block(const math_context *context, LLVMValueRef seed, LLVMValueRef counter, uint32_t stream,
+void emit_philox_block(const math_context *context, LLVMValueRef seed, LLVMValueRef counter, LLVMValueRef stream,
                        LLVMValueRef block, LLVMValueRef words[4]) {
     machine typed = machine_for(context, GRADUS_F32), *m = &typed;
     LLVMValueRef key = splat(m, seed), count = splat(m, counter);
     words[0] = WIDE(block);
-    words[1] = LK(stream);
+    words[1] = splat(m, stream);
     words[2] = count;
     words[3] = ISHR(count, 32);
     philox_rounds(m, words, key, ISHR(key, 32));
@@ -214,14 +214,15 @@ LLVMValueRef emit_philox_uniform(const math_context *context, gradus_dtype dtype
     return SUB(FROM_BITS(IOR(u, IK(0x3ff0000000000000u))), K(1 - 0x1p-53));
 }
 
-LLVMValueRef emit_philox(const math_context *context, LLVMValueRef seed, LLVMValueRef counter, uint32_t stream,
+LLVMValueRef emit_philox(const math_context *context, LLVMValueRef seed, LLVMValueRef counter, LLVMValueRef stream,
                          LLVMValueRef index, gradus_dtype dtype) {
     machine typed = machine_for(context, GRADUS_F32), *m = &typed;
     LLVMValueRef block = NARROW(IADD(ISHL(ISHR(index, 6), 4), IAND(index, LK(15))));
     LLVMValueRef first = test_bits(m, index, 16), second = test_bits(m, index, 32), chosen[2] = {NULL, NULL};
     for (uint32_t i = 0; i < (dtype == GRADUS_F64 ? 2 : 1); i++) {
         LLVMValueRef words[4];
-        emit_philox_block(context, seed, counter, stream + i * PHILOX_LOW_STREAM, block, words);
+        LLVMValueRef low = LLVMConstInt(LLVMTypeOf(stream), (uint64_t)i * PHILOX_LOW_STREAM, false);
+        emit_philox_block(context, seed, counter, LLVMBuildAdd(m->builder, stream, low, ""), block, words);
         chosen[i] = SELECT(second, SELECT(first, words[3], words[2]), SELECT(first, words[1], words[0]));
     }
     return emit_philox_uniform(context, dtype, chosen[0], chosen[1]);

@@ -23,18 +23,6 @@ static void set_types(emitter *e) {
     e->none = LLVMVoidTypeInContext(e->context);
 }
 
-/* So that vectors of 64 bytes are not cut in two where a CPU's tuning prefers shorter ones. */
-static void set_attributes(const emitter *e, llvm function) {
-    text width = {.memory = e->memory};
-    text_append(&width, "%u", e->target->vector_bytes * 8);
-    const char *const keys[] = {"min-legal-vector-width", "prefer-vector-width"};
-    for (int i = 0; i < 2; i++)
-        LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                                LLVMCreateStringAttribute(e->context, keys[i], (unsigned)strlen(keys[i]), width.data, (unsigned)width.length));
-    unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
-    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->context, nounwind, 0));
-}
-
 static bool is_available(const kernel_list *l, const kernel *k) {
     for (uint32_t v = 0; v < k->values.count; v++) {
         const value *it = &k->values.items[v];

@@ -214,7 +214,7 @@ static void keep(rows *r, int64_t row_elements) {
 
 /* --- the kernel ----------------------------------------------------------------------------------------------------------- */
 
-static void one_round(rows *r, int32_t round, llvm from, llvm to) {
+static void one_round(rows *r, int32_t round, llvm from, llvm to, bool whole) {
     const emitter *e = r->p.e;
     const kernel *k = e->k;
     uint32_t *roots = ARENA_ARRAY(e->memory, uint32_t, k->reductions.count + k->stores.count + 1), n = 0;
@@ -230,15 +230,15 @@ static void one_round(rows *r, int32_t round, llvm from, llvm to) {
         r->p.bases[k->values.count + s] = access_base(&r->p, &st->to, k->values.items[st->value].dtype, NULL);
         roots[n++] = st->value;
     }
-    if (n) span(&r->p, from, to, false, roots, n, round_body, r);
+    if (n) span(&r->p, from, to, whole, roots, n, round_body, r);
     for (uint32_t i = 0; i < k->reductions.count; i++)
         if (k->reductions.items[i].stage == round) finish(r, i);
 }
 
-static void one_row(rows *r, llvm from, llvm to) {
+static void one_row(rows *r, llvm from, llvm to, bool whole) {
     const kernel *k = r->p.e->k;
     point_forget(&r->p);
-    for (int32_t round = 0; round < r->rounds; round++) one_round(r, round, from, to);
+    for (int32_t round = 0; round < r->rounds; round++) one_round(r, round, from, to, whole);
     llvm *stored = ARENA_ARRAY(r->p.e->memory, llvm, k->stores.count + 1);
     for (uint32_t s = 0; s < k->stores.count; s++)
         if (k->stores.items[s].row) stored[s] = point_value(&r->p, k->stores.items[s].value);
@@ -267,12 +267,14 @@ void emit_rows(emitter *e) {
     llvm size = e->dims[k->rank - 1];
     if (splits(k)) {
         llvm from = int_mul(e, e->begin, int_constant(e, SPLIT));
-        one_row(&r, from, int_min(e, int_mul(e, e->end, int_constant(e, SPLIT)), size));
+        int64_t n = 0;
+        bool whole = is_constant(size, &n) && n % e->lanes == 0;
+        one_row(&r, from, int_min(e, int_mul(e, e->end, int_constant(e, SPLIT)), size), whole);
         return;
     }
     if (r.rounds > 1) keep(&r, extent_at(k->dims[k->rank - 1], e->list->max_batch));
     loop l = loop_begin(e, e->begin, e->end, 1);
     split_index(e, l.i, 0, k->rank - 1, -1, r.p.at);
-    one_row(&r, int_constant(e, 0), size);
+    one_row(&r, int_constant(e, 0), size, false);
     loop_end(e, &l);
 }

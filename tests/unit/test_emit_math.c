@@ -127,7 +127,7 @@ static void build_random(LLVMModuleRef module, const variant *v) {
             index = LLVMBuildInsertElement(l.builder, index, e, LLVMConstInt(i64, k, false), "");
         }
     }
-    end(&l, emit_philox(&m, LLVMGetParam(l.function, 0), LLVMGetParam(l.function, 1), 7, index, v->dtype), 3);
+    end(&l, emit_philox(&m, LLVMGetParam(l.function, 0), LLVMGetParam(l.function, 1), LLVMConstInt(LLVMTypeOf(LLVMGetParam(l.function, 1)), 7, false), index, v->dtype), 3);
 }
 
 static LLVMTargetMachineRef host(bool baseline) {
