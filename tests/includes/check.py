@@ -17,6 +17,7 @@ RANKS = [
     ["autodiff", "derivatives", "optim/", "pass"],
     ["extract", "rewrite/", "pipeline", "fuse/"],
     ["schedule", "plan"],
+    ["lower"],
     ["emit/"],
     ["backend/"],
     ["driver/"],
