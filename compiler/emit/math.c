@@ -45,8 +45,7 @@ static machine machine_for(const math_context *m, gradus_dtype dtype) {
 static LLVMValueRef repeat_constant(const machine *m, LLVMValueRef one) {
     LLVMValueRef all[MAX_LANES];
     assert(m->lanes <= MAX_LANES);
-    for (unsigned i = 0; i < m->lanes; i++)
-        all[i] = one;
+    for (unsigned i = 0; i < m->lanes; i++) all[i] = one;
     return m->lanes ? LLVMConstVector(all, m->lanes) : one;
 }
 
@@ -70,8 +69,7 @@ static LLVMValueRef intrinsic(const machine *m, const char *name, LLVMValueRef *
 }
 
 static LLVMValueRef fused(const machine *m, LLVMValueRef x, LLVMValueRef y, LLVMValueRef z) {
-    if (m->separate_mul_add)
-        return LLVMBuildFAdd(m->builder, LLVMBuildFMul(m->builder, x, y, ""), z, "");
+    if (m->separate_mul_add) return LLVMBuildFAdd(m->builder, LLVMBuildFMul(m->builder, x, y, ""), z, "");
     return intrinsic(m, "llvm.fma", (LLVMValueRef[]){x, y, z}, 3);
 }
 
@@ -140,11 +138,11 @@ typedef struct {
 } emitter;
 
 #define ROW(name, type) [OP_##name] = {.one = name##_##type}
-#define ROWS(type)                                                                                                 \
-    {                                                                                                              \
-        ROW(exp, type), ROW(expm1, type), ROW(log, type), ROW(log1p, type), ROW(sin, type), ROW(cos, type),        \
-            ROW(tanh, type), ROW(sigmoid, type), ROW(erf, type), ROW(rsqrt, type), ROW(ndtri, type),               \
-            ROW(floor, type), [OP_pow] = {.two = pow_##type},                                                      \
+#define ROWS(type)                                                                                          \
+    {                                                                                                       \
+        ROW(exp, type), ROW(expm1, type), ROW(log, type), ROW(log1p, type), ROW(sin, type), ROW(cos, type), \
+            ROW(tanh, type), ROW(sigmoid, type), ROW(erf, type), ROW(rsqrt, type), ROW(ndtri, type),        \
+            ROW(floor, type), [OP_pow] = {.two = pow_##type},                                               \
     }
 static const emitter emitters_f32[OP_COUNT] = ROWS(f32);
 static const emitter emitters_f64[OP_COUNT] = ROWS(f64);
@@ -166,16 +164,15 @@ LLVMValueRef emit_math(op_code op, gradus_dtype dtype, const math_context *m, LL
 
 /* The i64 scalar x in every lane */
 static LLVMValueRef splat(const machine *m, LLVMValueRef x) {
-    if (!m->lanes)
-        return x;
+    if (!m->lanes) return x;
     LLVMTypeRef mask = LLVMVectorType(LLVMInt32TypeInContext(m->context), m->lanes);
     LLVMValueRef none = LLVMGetPoison(m->wide), zero = LLVMConstInt(LLVMInt32TypeInContext(m->context), 0, false);
     LLVMValueRef first = LLVMBuildInsertElement(m->builder, none, x, zero, "");
     return LLVMBuildShuffleVector(m->builder, first, none, LLVMConstNull(mask), "");
 }
 
-/* Each of the four words is the low half of 64 bits, since 32 x 32 -> 64 multiplications of vectors want it so; the high
- * half is anything until a multiplication masks it. */
+/* Each of the four words is the low half of 64 bits, since 32 x 32 -> 64 multiplications of vectors want it so; the
+ * high half is anything until a multiplication masks it. */
 static void philox_rounds(const machine *m, LLVMValueRef x[4], LLVMValueRef k0, LLVMValueRef k1) {
     LLVMValueRef low_half = LK(0xffffffffu);
     for (int round = 0; round < 10; round++) {
@@ -201,15 +198,13 @@ void emit_philox_block(const math_context *context, LLVMValueRef seed, LLVMValue
     words[2] = count;
     words[3] = ISHR(count, 32);
     philox_rounds(m, words, key, ISHR(key, 32));
-    for (int i = 0; i < 4; i++)
-        words[i] = NARROW(words[i]);
+    for (int i = 0; i < 4; i++) words[i] = NARROW(words[i]);
 }
 
 LLVMValueRef emit_philox_uniform(const math_context *context, gradus_dtype dtype, LLVMValueRef high, LLVMValueRef low) {
     machine typed = machine_for(context, dtype), *m = &typed;
     /* 1 + u / 2^23 is exact, and so is what remains without 1 - 1 / 2^24 */
-    if (dtype == GRADUS_F32)
-        return SUB(FROM_BITS(IOR(ISHR(high, 9), IK(0x3f800000u))), K(1 - 0x1p-24));
+    if (dtype == GRADUS_F32) return SUB(FROM_BITS(IOR(ISHR(high, 9), IK(0x3f800000u))), K(1 - 0x1p-24));
     LLVMValueRef u = IOR(ISHL(WIDE(high), 20), ISHR(WIDE(low), 12));
     return SUB(FROM_BITS(IOR(u, IK(0x3ff0000000000000u))), K(1 - 0x1p-53));
 }

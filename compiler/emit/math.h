@@ -26,14 +26,16 @@ bool emit_math_has(op_code op, gradus_dtype dtype);
  * y is read for binary ops only. */
 LLVMValueRef emit_math(op_code op, gradus_dtype dtype, const math_context *m, LLVMValueRef x, LLVMValueRef y);
 
-/* The four words of a Philox4x32-10 block: `seed`, `counter`, `stream` i64, `block` i32 or a vector of m->lanes, so are the words. */
+/* The four words of a Philox4x32-10 block: `seed`, `counter`, `stream` are i64, `block` is i32 or a vector of m->lanes,
+ * and so are the words. */
 void emit_philox_block(const math_context *m, LLVMValueRef seed, LLVMValueRef counter, LLVMValueRef stream,
                        LLVMValueRef block, LLVMValueRef words[4]);
 
 /* The uniform number of words as i32 or vectors of it: f32 of `high` alone, f64 of both. */
 LLVMValueRef emit_philox_uniform(const math_context *m, gradus_dtype dtype, LLVMValueRef high, LLVMValueRef low);
 
-/* random_uniform's elements: `seed`, `counter`, `stream` are i64; `index` is i64, or a vector of m->lanes of any indices. */
+/* random_uniform's elements: `seed`, `counter`, `stream` are i64, `index` is i64 or a vector of m->lanes of any
+ * indices. */
 LLVMValueRef emit_philox(const math_context *m, LLVMValueRef seed, LLVMValueRef counter, LLVMValueRef stream,
                          LLVMValueRef index, gradus_dtype dtype);
 

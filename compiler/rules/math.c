@@ -99,13 +99,9 @@ static inline double from_bits_f64(uint64_t i) {
 #define FROM_BITS from_bits_f64
 #include "rules/math.inc"
 
-#define EXPORT(name)                                       \
-    float math_##name##_f32(float x) {                     \
-        return name##_f32(x);                              \
-    }                                                      \
-    double math_##name##_f64(double x) {                   \
-        return name##_f64(x);                              \
-    }
+#define EXPORT(name)                                           \
+    float math_##name##_f32(float x) { return name##_f32(x); } \
+    double math_##name##_f64(double x) { return name##_f64(x); }
 EXPORT(exp)
 EXPORT(expm1)
 EXPORT(log)
@@ -119,10 +115,6 @@ EXPORT(rsqrt)
 EXPORT(ndtri)
 EXPORT(floor)
 
-float math_pow_f32(float x, float y) {
-    return pow_f32(x, y);
-}
+float math_pow_f32(float x, float y) { return pow_f32(x, y); }
 
-double math_pow_f64(double x, double y) {
-    return pow_f64(x, y);
-}
+double math_pow_f64(double x, double y) { return pow_f64(x, y); }

@@ -34,11 +34,13 @@ typedef struct {
     double (*f64_2)(double, double);
 } function;
 
-#define ONE(name) {#name, OP_##name, math_##name##_f32, math_##name##_f64, NULL, NULL}
-#define TWO(name) {#name, OP_##name, NULL, NULL, math_##name##_f32, math_##name##_f64}
+#define ONE(name) \
+    { #name, OP_##name, math_##name##_f32, math_##name##_f64, NULL, NULL }
+#define TWO(name) \
+    { #name, OP_##name, NULL, NULL, math_##name##_f32, math_##name##_f64 }
 static const function functions[] = {
-    ONE(exp), ONE(expm1), ONE(log),   ONE(log1p), ONE(sin),   ONE(cos),   ONE(tanh),
-    ONE(sigmoid), ONE(erf), ONE(rsqrt), ONE(ndtri), ONE(floor), TWO(pow),
+    ONE(exp),     ONE(expm1), ONE(log),   ONE(log1p), ONE(sin),   ONE(cos), ONE(tanh),
+    ONE(sigmoid), ONE(erf),   ONE(rsqrt), ONE(ndtri), ONE(floor), TWO(pow),
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 
@@ -61,9 +63,7 @@ typedef struct {
     unsigned step;
 } loop;
 
-static LLVMTypeRef i64_in(LLVMModuleRef module) {
-    return LLVMInt64TypeInContext(LLVMGetModuleContext(module));
-}
+static LLVMTypeRef i64_in(LLVMModuleRef module) { return LLVMInt64TypeInContext(LLVMGetModuleContext(module)); }
 
 /* Begins void name(parameters …, i64 n) and its loop over i by step. */
 static loop begin(LLVMModuleRef module, const variant *v, const char *name, LLVMTypeRef *parameters, unsigned count) {
@@ -127,7 +127,10 @@ static void build_random(LLVMModuleRef module, const variant *v) {
             index = LLVMBuildInsertElement(l.builder, index, e, LLVMConstInt(i64, k, false), "");
         }
     }
-    end(&l, emit_philox(&m, LLVMGetParam(l.function, 0), LLVMGetParam(l.function, 1), LLVMConstInt(LLVMTypeOf(LLVMGetParam(l.function, 1)), 7, false), index, v->dtype), 3);
+    end(&l,
+        emit_philox(&m, LLVMGetParam(l.function, 0), LLVMGetParam(l.function, 1),
+                    LLVMConstInt(LLVMTypeOf(LLVMGetParam(l.function, 1)), 7, false), index, v->dtype),
+        3);
 }
 
 static LLVMTargetMachineRef host(bool baseline) {
@@ -157,13 +160,11 @@ static LLVMOrcLLJITRef compile(const variant *v) {
     LLVMContextRef context = LLVMContextCreate();
     LLVMModuleRef module = LLVMModuleCreateWithNameInContext("math", context);
     for (unsigned i = 0; i < FUNCTIONS; i++) {
-        if (emit_math_has(functions[i].op, v->dtype))
-            build_function(module, v, &functions[i]);
+        if (emit_math_has(functions[i].op, v->dtype)) build_function(module, v, &functions[i]);
     }
     build_random(module, v);
     char *error = NULL;
-    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &error))
-        fail_msg("%s", error);
+    if (LLVMVerifyModule(module, LLVMReturnStatusAction, &error)) fail_msg("%s", error);
     LLVMDisposeMessage(error);
     LLVMTargetMachineRef machine = host(v->baseline);
     LLVMTargetDataRef layout = LLVMCreateTargetDataLayout(machine);
@@ -171,8 +172,7 @@ static LLVMOrcLLJITRef compile(const variant *v) {
     LLVMDisposeTargetData(layout);
     LLVMMemoryBufferRef object;
     error = NULL;
-    if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, LLVMObjectFile, &error, &object))
-        fail_msg("%s", error);
+    if (LLVMTargetMachineEmitToMemoryBuffer(machine, module, LLVMObjectFile, &error, &object)) fail_msg("%s", error);
     LLVMDisposeTargetMachine(machine);
     LLVMDisposeModule(module);
     LLVMContextDispose(context);
@@ -197,16 +197,15 @@ static uint64_t random_bits(void) {
     return random_state;
 }
 
-static const double specials[] = {0.0,  -0.0,  INFINITY, -INFINITY, NAN,    1.0,    -1.0,      0.5,     2.0,    -2.0,
-                                  3.0,  -3.0,  4.0,      0.25,      1e-45,  -1e-45, 1e-39,     -1e-39,  88.73,  -87.5,
-                                  -103, -104,  89.5,     -0.25,     709.79, -745.2, -708.5,    3.4e38,  1e300,  5e-324,
+static const double specials[] = {0.0,  -0.0,  INFINITY,  -INFINITY, NAN,    1.0,    -1.0,      0.5,     2.0,   -2.0,
+                                  3.0,  -3.0,  4.0,       0.25,      1e-45,  -1e-45, 1e-39,     -1e-39,  88.73, -87.5,
+                                  -103, -104,  89.5,      -0.25,     709.79, -745.2, -708.5,    3.4e38,  1e300, 5e-324,
                                   1e5,  -1e10, 8388609.0, 8388607.5, 0x1p53, 0x1p30, 0x1.8p126, -0x1p40, 0.925, 1e-10};
 enum { SPECIALS = sizeof specials / sizeof *specials };
 
 /* Every pair of special values, then any bits, then values of ordinary size */
 static double sample(gradus_dtype dtype, size_t i, bool second) {
-    if (i < (size_t)SPECIALS * SPECIALS)
-        return specials[second ? i / SPECIALS : i % SPECIALS];
+    if (i < (size_t)SPECIALS * SPECIALS) return specials[second ? i / SPECIALS : i % SPECIALS];
     uint64_t bits = random_bits();
     if (i % 2) {
         double d;
@@ -255,8 +254,7 @@ static void fill(const function *f, gradus_dtype dtype) {
 static void functions_agree(const variant *v, LLVMOrcLLJITRef jit) {
     for (unsigned k = 0; k < FUNCTIONS; k++) {
         const function *f = &functions[k];
-        if (!emit_math_has(f->op, v->dtype))
-            continue;
+        if (!emit_math_has(f->op, v->dtype)) continue;
         fill(f, v->dtype);
         compiled run;
         *(void **)&run = symbol(jit, f->name);
@@ -276,10 +274,8 @@ static void random_agrees(const variant *v, LLVMOrcLLJITRef jit) {
     *(void **)&run = symbol(jit, "random");
     run(seed, counter, first, &got, COUNT);
     for (uint64_t i = 0; i < COUNT; i++) {
-        if (v->dtype == GRADUS_F32)
-            want.f32[i] = philox_uniform_f32(seed, counter, 7, first + i);
-        else
-            want.f64[i] = philox_uniform_f64(seed, counter, 7, first + i);
+        if (v->dtype == GRADUS_F32) want.f32[i] = philox_uniform_f32(seed, counter, 7, first + i);
+        else want.f64[i] = philox_uniform_f64(seed, counter, 7, first + i);
         assert_true(same(v->dtype, &got, &want, i));
     }
 }
