@@ -201,50 +201,67 @@ static void dot_label(const kernel_list *l, const kernel *k, text *out) {
     (void)l;
 }
 
-/* An edge for each buffer that one kernel writes and another reads; memory that is the caller's or state is a box. */
-static void dot_edges(const kernel_list *l, uint32_t i, text *out) {
-    const kernel *k = l->kernels.items[i];
-    uint32_t *ids = ARENA_ARRAY(out->memory, uint32_t, k->values.count + k->stores.count + 2);
-    uint32_t count = kernel_buffers(l, k, ids);
-    for (uint32_t b = 0; b < count; b++) {
-        bool written = false, read = k->kind == KERNEL_CONTRACT && (k->left.buffer == ids[b] || k->right.buffer == ids[b]);
-        for (uint32_t s = 0; s < k->stores.count; s++) written |= k->stores.items[s].to.buffer == ids[b];
-        for (uint32_t v = 0; v < k->values.count; v++)
-            read |= k->values.items[v].kind == VALUE_LOAD && k->values.items[v].at.buffer == ids[b];
-        if (read) text_append(out, "  b%u -> k%u;\n", ids[b], i);
-        if (written) text_append(out, "  k%u -> b%u;\n", i, ids[b]);
-    }
+static bool writes(const kernel *k, uint32_t id) {
+    for (uint32_t s = 0; s < k->stores.count; s++)
+        if (k->stores.items[s].to.buffer == id) return true;
+    return false;
 }
 
-static void dot_buffer(const kernel_list *l, uint32_t id, text *out) {
-    static const char *const fills[] = {"#fde9c8", "#f8cfd0", "#d5e8d4", "#eeeeee", "#ffffff"};
-    const buffer *b = &l->buffers.items[id];
+static bool reads(const kernel *k, uint32_t id) {
+    if (k->kind == KERNEL_CONTRACT && (k->left.buffer == id || k->right.buffer == id)) return true;
+    for (uint32_t v = 0; v < k->values.count; v++)
+        if (k->values.items[v].kind == VALUE_LOAD && k->values.items[v].at.buffer == id) return true;
+    return false;
+}
+
+static void dot_name(const kernel_list *l, const buffer *b, text *out) {
     const node *n = graph_node(l->graph, b->node);
-    text_append(out, "  b%u [shape=box, style=\"rounded,filled\", fillcolor=\"%s\", label=<", id, fills[b->place]);
-    if (n->attr.name)
-        for (const char *c = n->attr.name; *c; c++)
-            text_append(out, *c == '<' ? "&lt;" : *c == '>' ? "&gt;" : *c == '&' ? "&amp;" : "%c", *c);
-    else text_append(out, "%s", op_name(n->op));
-    text_append(out, " <font color=\"#555555\">");
+    const char *name = n->attr.name ? n->attr.name : n->name ? n->name : op_name(n->op);
+    if (b->place == PLACE_OUTPUT) text_append(out, "output %u", b->index);
+    else
+        for (const char *c = name; *c; c++) text_append(out, *c == '<' ? "&lt;" : *c == '>' ? "&gt;" : *c == '&' ? "&amp;" : "%c", *c);
+    text_append(out, "<br/><font color=\"#555555\">");
     text_shape(out, &b->shape);
     text_append(out, "</font>>];\n");
+}
+
+/* Memory as a box; state that is written is drawn a second time, so that time runs down the page. */
+static void dot_buffer(const kernel_list *l, uint32_t id, bool read, bool written, text *out) {
+    static const char *const looks[] = {
+        [PLACE_INPUT] = "shape=ellipse, fillcolor=\"#c5e8c5\"",
+        [PLACE_OUTPUT] = "shape=ellipse, peripheries=2, fillcolor=\"#c5e8c5\"",
+        [PLACE_STATE] = "shape=cylinder, fillcolor=\"#bcd6f5\"",
+        [PLACE_CONSTANT] = "shape=note, fillcolor=\"#eeeeee\"",
+        [PLACE_ARENA] = "shape=box, fillcolor=\"#ffffff\"",
+    };
+    const buffer *b = &l->buffers.items[id];
+    bool state = b->place == PLACE_STATE;
+    if (read || (written && !state)) {
+        text_append(out, "  b%u [style=filled, %s, label=<", id, looks[b->place]);
+        dot_name(l, b, out);
+    }
+    if (written && state) {
+        text_append(out, "  n%u [style=filled, shape=cylinder, fillcolor=\"#7fb0ea\", label=<new ", id);
+        dot_name(l, b, out);
+    }
 }
 
 void kernels_dot(const kernel_list *l, text *out) {
     text_append(out, "digraph kernels {\n  rankdir=TB; ranksep=0.3; nodesep=0.25; bgcolor=white;\n"
                      "  node [fontname=\"Helvetica\", fontsize=11]; edge [color=\"#888888\", arrowsize=0.6];\n");
-    bool *used = ARENA_ARRAY(out->memory, bool, l->buffers.count);
+    bool *read = ARENA_ARRAY(out->memory, bool, l->buffers.count), *written = ARENA_ARRAY(out->memory, bool, l->buffers.count);
     for (uint32_t i = 0; i < l->kernels.count; i++) {
         const kernel *k = l->kernels.items[i];
-        uint32_t *ids = ARENA_ARRAY(out->memory, uint32_t, k->values.count + k->stores.count + 2);
-        uint32_t count = kernel_buffers(l, k, ids);
-        for (uint32_t b = 0; b < count; b++) used[ids[b]] = true;
-        text_append(out, "  k%u [shape=box, style=filled, fillcolor=\"#dbe7f5\", label=<", i);
+        text_append(out, "  k%u [shape=box, style=filled, fillcolor=\"#fde2b3\", label=<", i);
         dot_label(l, k, out);
         text_append(out, ">];\n");
+        for (uint32_t b = 0; b < l->buffers.count; b++) {
+            read[b] |= reads(k, b);
+            written[b] |= writes(k, b);
+            if (reads(k, b)) text_append(out, "  b%u -> k%u;\n", b, i);
+            if (writes(k, b)) text_append(out, "  k%u -> %s%u;\n", i, l->buffers.items[b].place == PLACE_STATE ? "n" : "b", b);
+        }
     }
-    for (uint32_t b = 0; b < l->buffers.count; b++)
-        if (used[b]) dot_buffer(l, b, out);
-    for (uint32_t i = 0; i < l->kernels.count; i++) dot_edges(l, i, out);
+    for (uint32_t b = 0; b < l->buffers.count; b++) dot_buffer(l, b, read[b], written[b], out);
     text_append(out, "}\n");
 }
