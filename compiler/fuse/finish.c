@@ -10,11 +10,12 @@ static void add_store(fusion *f, uint32_t id, uint32_t to) {
     const fused_node *fn = &f->nodes[id];
     const node *n = graph_node(f->g, id);
     kernel *k = f->list->kernels.items[fn->kernel];
+    const index_space shape = space_of(&n->shape);
     store s = {.value = fn->result};
     if (k->kind == KERNEL_SCATTER) s.to = (access){.buffer = to};
-    else index_access(&fn->natural, &n->shape, to, &s.to);
+    else index_access(&fn->natural, &shape, to, &s.to);
     /* one element a row: the map leaves the last dimension alone, and there is one to leave */
-    s.row = k->kind == KERNEL_ROWS && shape_rank(&f->fillings.items[fn->kernel]->shape) > 0 && fn->natural.axis[k->rank - 1] < 0;
+    s.row = k->kind == KERNEL_ROWS && f->fillings.items[fn->kernel]->space.rank > 0 && fn->natural.axis[k->rank - 1] < 0;
     VEC_PUSH(f->list->memory, &k->stores, s);
 }
 

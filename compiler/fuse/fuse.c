@@ -94,13 +94,13 @@ static void reach(fusion *f) {
 
 /* --- kernels ---------------------------------------------------------------------------------------------------- */
 
-static uint32_t new_kernel(fusion *f, kernel_kind kind, const gradus_shape *space) {
+static uint32_t new_kernel(fusion *f, kernel_kind kind, const index_space *space) {
     filling *fill = ARENA_NEW(f->list->memory, filling);
     kernel *k = fill->k = ARENA_NEW(f->list->memory, kernel);
     k->kind = kind;
-    fill->shape = *space;
-    k->rank = shape_rank(space);
-    for (int d = 0; d < k->rank; d++) k->dims[d] = extent_of(shape_dim(space, d));
+    fill->space = *space;
+    k->rank = space->rank;
+    for (int d = 0; d < k->rank; d++) k->dims[d] = space->dims[d];
     if (k->rank == 0) k->dims[k->rank++] = (extent){1, 0};
     VEC_PUSH(f->list->memory, &f->fillings, fill);
     VEC_PUSH(f->list->memory, &f->list->kernels, k);
@@ -166,25 +166,28 @@ static void roll_back(fusion *f, uint32_t at, mark m) {
     f->fillings.items[at]->memo.count = m.memo;
 }
 
+static bool same_extent(extent a, extent b) { return a.factor == b.factor && a.power == b.power; }
+
 /* How a kernel's point looks into a tensor of this shape that would live in it; false if it could not. */
 static bool natural_map(const filling *fill, const gradus_shape *shape, index_map *map) {
     const kernel *k = fill->k;
-    int rank = shape_rank(shape), full = shape_rank(&fill->shape);
+    index_space own = space_of(shape);
+    int full = fill->space.rank;
     *map = index_identity(full);
     if (k->kind == KERNEL_COLUMNS) {
-        if (rank != full - 1) return false;
+        if (own.rank != full - 1) return false;
         for (int d = 0, a = 0; d < full; d++) {
             map->axis[d] = (int8_t)(d == k->reduced ? -1 : a);
-            if (d != k->reduced && shape_dim(shape, a++) != shape_dim(&fill->shape, d)) return false;
+            if (d != k->reduced && !same_extent(own.dims[a++], fill->space.dims[d])) return false;
         }
         return true;
     }
-    if (shape_equal(shape, &fill->shape)) return true;
+    if (space_equal(&own, &fill->space)) return true;
     if (k->kind != KERNEL_ROWS || full == 0) return false;
-    if (rank != full - 1 && !(rank == full && shape_dim(shape, rank - 1) == 1)) return false;
+    if (own.rank != full - 1 && !(own.rank == full && shape_dim(shape, own.rank - 1) == 1)) return false;
     map->axis[full - 1] = -1; /* one element a row */
     for (int d = 0; d < full - 1; d++)
-        if (shape_dim(shape, d) != shape_dim(&fill->shape, d)) return false;
+        if (!same_extent(own.dims[d], fill->space.dims[d])) return false;
     return true;
 }
 
@@ -199,19 +202,15 @@ static bool follows_reduction(const kernel *k, uint32_t v) {
 
 /* The space of a reduction: the operand's, its run of reduced axes one dimension, and extents of 1 behind a run that
  * is innermost but for them left out, since the order of summation does not see them. */
-static gradus_shape reduction_space(const gradus_shape *x, const gradus_axes *axes) {
-    int64_t dims[GRADUS_MAX_RANK];
-    int rank = 0, first = axes->d[1], behind = axes->d[axes->d[0]] + 1;
+static index_space reduction_space(const gradus_shape *x, const gradus_axes *axes) {
+    index_space space = {0};
+    int first = axes->d[1], behind = axes->d[axes->d[0]] + 1;
     bool lanes = order_of_reduction(x, axes).lanes;
     for (int a = 0; a < (lanes ? behind : shape_rank(x)); a++) {
         if (a > first && a < behind) continue;
-        dims[rank++] = shape_dim(x, a);
+        space.dims[space.rank++] = a == first ? shape_extent(x, first, behind) : extent_of(shape_dim(x, a));
     }
-    if (axes->d[0] > 1) {
-        extent run = shape_extent(x, first, behind);
-        dims[first] = run.power ? -run.factor : run.factor;
-    }
-    return shape_make(rank, dims);
+    return space;
 }
 
 static bool place_reduction(fusion *f, uint32_t id, uint32_t at, uint32_t *force) {
@@ -219,17 +218,17 @@ static bool place_reduction(fusion *f, uint32_t id, uint32_t at, uint32_t *force
     kernel *k = fill->k;
     const node *n = graph_node(f->g, id);
     uint32_t x = n->inputs[0];
-    gradus_shape space = reduction_space(&graph_node(f->g, x)->shape, &n->attr.axes);
-    int run = n->attr.axes.d[0], axis = n->attr.axes.d[1], full = shape_rank(&space);
+    index_space space = reduction_space(&graph_node(f->g, x)->shape, &n->attr.axes);
+    int run = n->attr.axes.d[0], axis = n->attr.axes.d[1], full = space.rank;
     bool rows = axis == full - 1;
-    if (!shape_equal(&space, &fill->shape)) return false;
+    if (!space_equal(&space, &fill->space)) return false;
     if (rows ? k->kind != KERNEL_ROWS : k->kind != KERNEL_COLUMNS || k->reduced != axis) return false;
     index_map map = index_identity(full), natural;
     uint32_t v;
     if (run > 1) { /* a run of axes is one dimension of the space: right for whatever is in memory */
         if (!fusion_is_stored(f, x) && !f->nodes[x].anchor) return *force = x, false;
         if (!fusion_is_stored(f, x) && f->nodes[x].kernel == at) return false;
-        v = fusion_load(f, at, x, &fill->shape, &map);
+        v = fusion_load(f, at, x, &fill->space, &map);
     } else {
         v = fusion_value(f, at, x, &map, force);
     }
@@ -269,7 +268,8 @@ static bool new_contraction(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
     const gradus_shape *xs = &graph_node(f->g, n->inputs[0])->shape;
     int rank = shape_rank(&n->shape);
-    uint32_t at = new_kernel(f, KERNEL_CONTRACT, &n->shape);
+    index_space result = space_of(&n->shape);
+    uint32_t at = new_kernel(f, KERNEL_CONTRACT, &result);
     kernel *k = f->fillings.items[at]->k;
     k->dtype = k->accumulate = n->dtype;
     k->depth = extent_of(shape_dim(xs, rank - 1));
@@ -302,20 +302,9 @@ static bool new_scatter(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
     const gradus_shape *ys = &graph_node(f->g, n->inputs[1])->shape, *zs = &graph_node(f->g, n->inputs[2])->shape;
     int axis = n->attr.axis, rank = shape_rank(&n->shape);
-    int64_t dims[3];
-    extent outer = shape_extent(&n->shape, 0, axis), inner = shape_extent(&n->shape, axis + 1, rank);
-    dims[0] = outer.power ? -outer.factor : outer.factor;
-    dims[1] = shape_dim(&n->shape, axis);
-    dims[2] = inner.power ? -inner.factor : inner.factor;
-    if (outer.power > 1 || inner.power > 1) {
-        f->failed = true;
-        fail(GRADUS_ERROR_COMPILER, "%s:%d: %s: more than one batch dimension is not available in compiled programs",
-             n->where.file ? n->where.file : "?", n->where.line, op_name(n->op));
-        return false;
-    }
+    index_space space = {3, {shape_extent(&n->shape, 0, axis), extent_of(shape_dim(&n->shape, axis)), shape_extent(&n->shape, axis + 1, rank)}};
     for (int i = 0; i < 3; i++)
         if (!fusion_is_stored(f, n->inputs[i]) && !f->nodes[n->inputs[i]].anchor) return *force = n->inputs[i], false;
-    gradus_shape space = shape_make(3, dims);
     uint32_t at = new_kernel(f, KERNEL_SCATTER, &space);
     kernel *k = f->fillings.items[at]->k;
     k->along_axis = n->op == OP_scatter_add_along_axis;
@@ -332,7 +321,8 @@ static bool new_scatter(fusion *f, uint32_t id, uint32_t *force) {
 
 static bool new_check(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
-    uint32_t x = n->inputs[0], at = new_kernel(f, KERNEL_CHECK, &n->shape);
+    index_space space = space_of(&n->shape);
+    uint32_t x = n->inputs[0], at = new_kernel(f, KERNEL_CHECK, &space);
     kernel *k = f->fillings.items[at]->k;
     index_map map = index_identity(shape_rank(&n->shape));
     uint32_t v = fusion_value(f, at, x, &map, force);
@@ -349,11 +339,11 @@ static bool place_anew(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
     if (op_is(n->op, CONTRACT)) return new_contraction(f, id, force);
     if (op_is(n->op, SCATTER)) return new_scatter(f, id, force);
-    gradus_shape space = n->shape;
+    index_space space = space_of(&n->shape);
     kernel_kind kind = KERNEL_ROWS;
     if (op_is(n->op, REDUCE)) {
         space = reduction_space(&graph_node(f->g, n->inputs[0])->shape, &n->attr.axes);
-        if (n->attr.axes.d[1] != shape_rank(&space) - 1) kind = KERNEL_COLUMNS;
+        if (n->attr.axes.d[1] != space.rank - 1) kind = KERNEL_COLUMNS;
     }
     uint32_t at = new_kernel(f, kind, &space);
     f->fillings.items[at]->k->reduced = n->attr.axes.d[1];
@@ -370,14 +360,14 @@ static bool join(fusion *f, uint32_t id, uint32_t *force) {
     mark_operand_kernels(f, id, true, operands);
     for (uint32_t k = f->fillings.count; k-- > 0;) {
         const filling *fill = f->fillings.items[k];
-        bool scalars = scalar_node && fill->k->kind == KERNEL_ROWS && shape_rank(&fill->shape) == 0;
+        bool scalars = scalar_node && fill->k->kind == KERNEL_ROWS && fill->space.rank == 0;
         if ((operands[k] || scalars) && stays_acyclic(f, k, operands) && place(f, id, k, force)) return true;
         if (*force) return false;
     }
     return false;
 }
 
-/* One attempt; false with *force set if that node has to become an anchor, or with f->failed. */
+/* One attempt; false with *force set if that node has to become an anchor. */
 static bool place_all(fusion *f, uint32_t *force) {
     for (uint32_t id = 1; id < f->g->nodes.count; id++) {
         const node *n = graph_node(f->g, id);
@@ -408,7 +398,6 @@ bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memor
             fusion_finish(&f);
             return true;
         }
-        if (f.failed) return false;
         assert(force && "an anchor fits in a kernel of its own");
         const node *n = graph_node(g, force);
         if (forced[force]) {

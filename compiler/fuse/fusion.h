@@ -22,10 +22,10 @@ typedef struct {
     uint32_t buffer;   /* where their elements are, if anywhere */
 } fused_node;
 
-/* A kernel that is being filled, and the shape of its space before dimensions are collapsed. */
+/* A kernel that is being filled, and its space before dimensions are collapsed. */
 typedef struct {
     kernel *k;
-    gradus_shape shape;
+    index_space space;
     VEC(struct { uint32_t node; uint32_t value; index_map map; }) memo;
 } filling;
 
@@ -35,7 +35,6 @@ typedef struct {
     const entry *e;
     fused_node *nodes;
     VEC(filling *) fillings;
-    bool failed; /* an error of the user's is set */
 } fusion;
 
 static inline bool fusion_is_stored(const fusion *f, uint32_t id) {
@@ -51,7 +50,7 @@ uint32_t fusion_buffer(fusion *f, uint32_t id);
 uint32_t fusion_value(fusion *f, uint32_t at, uint32_t id, const index_map *map, uint32_t *force);
 
 /* A load of a stored node or of an anchor of an earlier at, its memory seen as `shape`. */
-uint32_t fusion_load(fusion *f, uint32_t at, uint32_t id, const gradus_shape *shape, const index_map *map);
+uint32_t fusion_load(fusion *f, uint32_t at, uint32_t id, const index_space *shape, const index_map *map);
 
 /* Stores of what leaves each at, collapsed dimensions, flags, costs. */
 void fusion_finish(fusion *f);

@@ -6,6 +6,19 @@
 
 static const extent one = {1, 0};
 
+index_space space_of(const gradus_shape *shape) {
+    index_space s = {.rank = shape_rank(shape)};
+    for (int a = 0; a < s.rank; a++) s.dims[a] = extent_of(shape_dim(shape, a));
+    return s;
+}
+
+bool space_equal(const index_space *a, const index_space *b) {
+    if (a->rank != b->rank) return false;
+    for (int d = 0; d < a->rank; d++)
+        if (a->dims[d].factor != b->dims[d].factor || a->dims[d].power != b->dims[d].power) return false;
+    return true;
+}
+
 index_map index_identity(int rank) {
     index_map map = {0};
     for (int d = 0; d < LOOP_MAX; d++) {
@@ -121,19 +134,26 @@ index_result index_through(const gradus_graph *g, const node *n, index_map *map)
     }
 }
 
-bool index_access(const index_map *map, const gradus_shape *shape, uint32_t buffer, access *out) {
+/* How many elements lie between neighbours along an axis. */
+static bool natural_stride(const index_space *shape, int axis, extent *stride) {
+    *stride = one;
+    for (int a = axis + 1; a < shape->rank; a++)
+        if (!extent_product(*stride, shape->dims[a], stride)) return false;
+    return true;
+}
+
+bool index_access(const index_map *map, const index_space *shape, uint32_t buffer, access *out) {
+    extent row;
     *out = (access){.buffer = buffer, .guarded = map->guarded, .fill = map->fill};
     for (int d = 0; d < LOOP_MAX; d++) {
         out->low[d] = map->low[d];
         out->high[d] = map->high[d];
         if (map->axis[d] < 0) continue;
-        extent row = shape_extent(shape, map->axis[d] + 1, shape_rank(shape));
-        if (!extent_product(map->step[d], row, &out->stride[d])) return false;
+        if (!natural_stride(shape, map->axis[d], &row) || !extent_product(map->step[d], row, &out->stride[d])) return false;
     }
-    for (int a = 0; a < shape_rank(shape); a++) {
+    for (int a = 0; a < shape->rank; a++) {
         if (map->start[a] == 0) continue;
-        extent row = shape_extent(shape, a + 1, shape_rank(shape));
-        if (row.power >= OFFSET_POWERS) return false;
+        if (!natural_stride(shape, a, &row) || row.power >= OFFSET_POWERS) return false;
         out->offset[row.power] += map->start[a] * row.factor;
     }
     return true;

@@ -33,6 +33,15 @@ typedef struct {
     scalar fill;
 } access;
 
+/* A shape whose extents may be products of several of a tensor's: neighbouring axes as one. */
+typedef struct {
+    int rank;
+    extent dims[GRADUS_MAX_RANK];
+} index_space;
+
+index_space space_of(const gradus_shape *shape);
+bool space_equal(const index_space *a, const index_space *b);
+
 index_map index_identity(int rank);
 
 /* Turns a map into the result of movement node `n` into a map into its operand.  `stored`: the operand is in memory, so
@@ -42,7 +51,7 @@ typedef enum { INDEX_OK, INDEX_FILL, INDEX_FAILED } index_result; /* FILL: every
 index_result index_through(const gradus_graph *g, const node *n, index_map *map);
 
 /* A map into a tensor of this shape, stored in `buffer`, as an access.  False where strides are not representable. */
-bool index_access(const index_map *map, const gradus_shape *shape, uint32_t buffer, access *out);
+bool index_access(const index_map *map, const index_space *shape, uint32_t buffer, access *out);
 
 /* As index_access, but for a map into `reshaped`, a reshape of what is stored: row-major order is all that counts. */
 bool index_is_identity(const index_map *map, int rank); /* loop dimension d moves axis d by one, nothing else */

@@ -34,7 +34,7 @@ static uint32_t add_value(fusion *f, uint32_t at, value v) {
     return k->values.count - 1;
 }
 
-uint32_t fusion_load(fusion *f, uint32_t at, uint32_t id, const gradus_shape *shape, const index_map *map) {
+uint32_t fusion_load(fusion *f, uint32_t at, uint32_t id, const index_space *shape, const index_map *map) {
     value v = {.kind = VALUE_LOAD, .node = id, .dtype = graph_node(f->g, id)->dtype};
     if (!index_access(map, shape, fusion_buffer(f, id), &v.at)) return NO_ID;
     return add_value(f, at, v);
@@ -93,7 +93,8 @@ static uint32_t gather_value(fusion *f, uint32_t at, const node *n, uint32_t id,
     if (index == NO_ID) return NO_ID;
     value v = {.kind = VALUE_LOAD, .node = id, .dtype = n->dtype, .n_args = 1, .args = {index}};
     v.along = shape_extent(xs, axis + 1, rank);
-    if (!index_access(&at_x, xs, fusion_buffer(f, x), &v.at)) return NO_ID;
+    const index_space space = space_of(xs);
+    if (!index_access(&at_x, &space, fusion_buffer(f, x), &v.at)) return NO_ID;
     return add_value(f, at, v);
 }
 
@@ -157,7 +158,8 @@ static uint32_t random_value(fusion *f, uint32_t at, const node *n, uint32_t id,
         v.args[i] = fusion_value(f, at, n->inputs[0], &element, force);
         if (v.args[i] == NO_ID) return NO_ID;
     }
-    if (!index_access(map, &n->shape, 0, &v.at)) return NO_ID;
+    const index_space space = space_of(&n->shape);
+    if (!index_access(map, &space, 0, &v.at)) return NO_ID;
     return add_value(f, at, v);
 }
 
@@ -172,7 +174,8 @@ static uint32_t moved_value(fusion *f, uint32_t at, const node *n, uint32_t id, 
     case INDEX_FAILED: break;
     }
     bool elsewhere = f->nodes[x].anchor && f->nodes[x].kernel != at;
-    if (n->op == OP_reshape && (fusion_is_stored(f, x) || elsewhere)) return fusion_load(f, at, x, &n->shape, map);
+    const index_space space = space_of(&n->shape);
+    if (n->op == OP_reshape && (fusion_is_stored(f, x) || elsewhere)) return fusion_load(f, at, x, &space, map);
     if (f->nodes[x].anchor && !elsewhere) *force = 0; /* of this very kernel: another one can load it */
     else *force = fusion_is_stored(f, x) || f->nodes[x].anchor ? id : x;
     return NO_ID;
@@ -232,7 +235,8 @@ uint32_t fusion_value(fusion *f, uint32_t at, uint32_t id, const index_map *map,
     uint32_t v;
     if (fusion_is_stored(f, id) || (fn->anchor && fn->kernel != NO_ID)) {
         *force = id; /* where strides are not representable; nobody has met one */
-        v = fusion_load(f, at, id, &n->shape, map);
+        const index_space space = space_of(&n->shape);
+        v = fusion_load(f, at, id, &space, map);
     } else {
         v = inline_value(f, at, n, id, map, force);
     }
