@@ -84,7 +84,8 @@ static gradus_tensor elementwise(gradus_graph *g, op_code op, gradus_dtype dtype
     volatile uint32_t made = 0;
     guard here;
     if (GUARDED(&here)) {
-        node_spec spec = {.op = op, .n_inputs = n, .inputs = ids, .dtype = to, .shape = shape, .attr.bound = 3};
+        node_spec spec = {.op = op, .n_inputs = n, .inputs = ids, .dtype = to, .shape = shape};
+        if (op_infos[op].attributes & ATTR_BOUND) spec.attr.bound = 3;
         made = graph_add(g, &spec);
         guard_leave(&here);
     }
