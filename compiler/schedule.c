@@ -181,7 +181,7 @@ static void cut_phases(const dependencies *d) {
         }
         assert(done > start && "dependencies form no cycle");
     }
-    memcpy(l->kernels.items, order, sizeof *order * d->count);
+    if (d->count) memcpy(l->kernels.items, order, sizeof *order * d->count);
     l->phases = now;
 }
 
