@@ -234,9 +234,9 @@ uint32_t fusion_value(fusion *f, uint32_t at, uint32_t id, const index_map *map,
             return fill->memo.items[i].value;
     uint32_t v;
     if (fusion_is_stored(f, id) || (fn->anchor && fn->kernel != NO_ID)) {
-        *force = id; /* where strides are not representable; nobody has met one */
         const index_space space = space_of(&n->shape);
         v = fusion_load(f, at, id, &space, map);
+        if (v == NO_ID) *force = id; /* strides that are not representable */
     } else {
         v = inline_value(f, at, n, id, map, force);
     }
