@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The JIT: every entry point of a graph lowered, emitted into one module, made into one object in memory, linked by ORC,
- * and handed to the runtime as the tables of abi.h.
+ * The JIT: every entry point of a graph lowered, emitted, made into objects in memory, linked by ORC, and handed to the
+ * runtime as the tables of abi.h.  Initialisation is an object of its own, compiled at the same time by another thread and
+ * without optimisation, since it runs once.
  *
  * Objects are given to ORC ready-made, so that what runs is what an ahead-of-time object would hold.
  */
@@ -14,6 +15,7 @@
 #include <gradus/abi.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
+#include <pthread.h>
 #include <string.h>
 #include <time.h>
 
@@ -37,27 +39,44 @@ static void code_release(void *owner) {
     memory_free(c);
 }
 
-/* What only compiling needs.  Entries are in the graph's order; initialisation is the last. */
+/* Some of the entries, in a module of their own.  Everything here belongs to the thread that compiles the part. */
 typedef struct {
+    const struct compilation *c;
     arena memory;
-    const gradus_graph *g;
-    int64_t max_batch;
+    uint32_t first, count; /* entries */
+    bool once;             /* their code runs once */
     target target;
     LLVMContextRef context;
     emission emission;
-    uint32_t count;
     lowered *entries;
-    int64_t *state_offsets, *scratch_bytes;
+    int64_t *scratch_bytes;
+    LLVMMemoryBufferRef object;
+    gradus_status status;
+    char error[1024];
+} part;
+
+enum { ENTRIES, INIT, PARTS };
+
+/* What only compiling needs.  Entries are in the graph's order; initialisation is the last. */
+typedef struct compilation {
+    arena memory;
+    const gradus_graph *g;
+    const char *cpu;
+    int64_t max_batch;
+    uint32_t count;
+    int64_t *state_offsets;
     int64_t state_bytes, param_bytes;
+    part parts[PARTS];
 } compilation;
 
-static void compilation_free(compilation *c) {
-    for (uint32_t i = 0; c->entries && i < c->count; i++) lowered_free(&c->entries[i]);
-    if (c->emission.builder) LLVMDisposeBuilder(c->emission.builder);
-    if (c->emission.module) LLVMDisposeModule(c->emission.module);
-    if (c->context) LLVMContextDispose(c->context);
-    target_free(&c->target);
-    arena_free(&c->memory);
+static void part_free(part *p) {
+    for (uint32_t i = 0; p->entries && i < p->count; i++) lowered_free(&p->entries[i]);
+    if (p->object) LLVMDisposeMemoryBuffer(p->object);
+    if (p->emission.builder) LLVMDisposeBuilder(p->emission.builder);
+    if (p->emission.module) LLVMDisposeModule(p->emission.module);
+    if (p->context) LLVMContextDispose(p->context);
+    target_free(&p->target);
+    arena_free(&p->memory);
 }
 
 /* Parameters first, so that what inference needs is a prefix of the state. */
@@ -81,22 +100,61 @@ static const char *symbol_of(arena *memory, uint32_t i) {
     return t.data;
 }
 
-static bool emit_all(compilation *c) {
-    c->context = LLVMContextCreate();
-    c->emission.module = LLVMModuleCreateWithNameInContext("gradus", c->context);
-    c->emission.builder = LLVMCreateBuilderInContext(c->context);
-    c->emission.target = &c->target.emit;
-    c->emission.memory = &c->memory;
-    lay_out_state(c);
-    c->entries = ARENA_ARRAY(&c->memory, lowered, c->count);
-    c->scratch_bytes = ARENA_ARRAY(&c->memory, int64_t, c->count);
-    for (uint32_t i = 0; i < c->count; i++) {
-        const entry *e = i < c->g->entries.count ? &c->g->entries.items[i] : NULL;
-        if (!lower(c->g, e, c->max_batch, &c->memory, &c->entries[i])) return false;
-        c->entries[i].kernels.state_offsets = c->state_offsets;
-        if (!emit_entry(&c->emission, &c->entries[i].kernels, symbol_of(&c->memory, i), &c->scratch_bytes[i])) return false;
+static bool emit_part(part *p) {
+    const compilation *c = p->c;
+    if (!target_host(c->cpu, p->once, &p->target)) return false;
+    p->context = LLVMContextCreate();
+    p->emission.module = LLVMModuleCreateWithNameInContext("gradus", p->context);
+    p->emission.builder = LLVMCreateBuilderInContext(p->context);
+    p->emission.target = &p->target.emit;
+    p->emission.memory = &p->memory;
+    p->entries = ARENA_ARRAY(&p->memory, lowered, p->count);
+    p->scratch_bytes = ARENA_ARRAY(&p->memory, int64_t, p->count);
+    for (uint32_t i = 0; i < p->count; i++) {
+        uint32_t number = p->first + i;
+        const entry *e = number < c->g->entries.count ? &c->g->entries.items[number] : NULL;
+        if (!lower(c->g, e, c->max_batch, &p->memory, &p->entries[i])) return false;
+        p->entries[i].kernels.state_offsets = c->state_offsets;
+        if (!emit_entry(&p->emission, &p->entries[i].kernels, symbol_of(&p->memory, number), &p->scratch_bytes[i])) return false;
     }
     return true;
+}
+
+/* A thread's whole work: from the user's graph, which is only read, to an object.  Its error is kept in the part. */
+static void *compile_part(void *user) {
+    part *p = user;
+    double start = milliseconds(), emitted = start;
+    guard here;
+    if (GUARDED(&here)) {
+        if (!emit_part(p)) p->status = fail_status();
+        guard_leave(&here);
+    } else {
+        p->status = fail_out_of_memory("gradus_jit");
+    }
+    emitted = milliseconds();
+    if (!p->status) {
+        p->object = target_object(&p->target, p->emission.module, p->once ? "init" : "entries");
+        if (!p->object) p->status = fail_status();
+    }
+    if (p->status) snprintf(p->error, sizeof p->error, "%s", gradus_last_error());
+    else
+        log_line(2, "%s: %u kernels, graph to IR %.1f ms, machine code %.1f ms, object %zu bytes", p->once ? "init" : "entries",
+                 p->emission.kernels.count, emitted - start, milliseconds() - emitted, LLVMGetBufferSize(p->object));
+    return NULL;
+}
+
+/* Entries and initialisation side by side; where no thread is to be had, one after the other. */
+static gradus_status compile_parts(compilation *c) {
+    pthread_t other;
+    c->parts[ENTRIES] = (part){.c = c, .first = 0, .count = c->count - 1};
+    c->parts[INIT] = (part){.c = c, .first = c->count - 1, .count = 1, .once = true};
+    bool started = pthread_create(&other, NULL, compile_part, &c->parts[INIT]) == 0;
+    compile_part(&c->parts[ENTRIES]);
+    if (started) pthread_join(other, NULL);
+    else compile_part(&c->parts[INIT]);
+    for (int i = 0; i < PARTS; i++)
+        if (c->parts[i].status) return fail(c->parts[i].status, "%s", c->parts[i].error);
+    return GRADUS_OK;
 }
 
 static gradus_status orc_failed(LLVMErrorRef error, const char *what) {
@@ -106,17 +164,17 @@ static gradus_status orc_failed(LLVMErrorRef error, const char *what) {
     return GRADUS_ERROR_COMPILER;
 }
 
-/* Links an object into the process; what it may call, memcpy and memset, is the process'. */
-static gradus_status link_object(code *to, LLVMMemoryBufferRef object) {
+/* Links the objects into the process; what they may call, memcpy and memset, is the process'. */
+static gradus_status link_objects(code *to, compilation *c) {
     LLVMOrcDefinitionGeneratorRef process = NULL;
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&to->jit, NULL);
-    if (error) {
-        LLVMDisposeMemoryBuffer(object);
-        return orc_failed(error, "the JIT cannot start");
-    }
+    if (error) return orc_failed(error, "the JIT cannot start");
     LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(to->jit);
-    error = LLVMOrcLLJITAddObjectFile(to->jit, library, object);
-    if (error) return orc_failed(error, "the JIT refuses the object");
+    for (int i = 0; i < PARTS; i++) {
+        error = LLVMOrcLLJITAddObjectFile(to->jit, library, c->parts[i].object);
+        c->parts[i].object = NULL; /* the JIT's, whatever happened */
+        if (error) return orc_failed(error, "the JIT refuses the object");
+    }
     error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(to->jit), NULL, NULL);
     if (error) return orc_failed(error, "the JIT cannot see the process");
     LLVMOrcJITDylibAddGenerator(library, process);
@@ -179,10 +237,11 @@ static bool writes_state(const kernel_list *l) {
 }
 
 static gradus_status fill_entry(code *to, const compilation *c, uint32_t i, gradus_abi_entry *out) {
-    const lowered *low = &c->entries[i];
+    bool init = i == c->count - 1;
+    const part *p = &c->parts[init ? INIT : ENTRIES];
+    const lowered *low = &p->entries[i - p->first];
     const kernel_list *l = &low->kernels;
     const entry *e = l->entry;
-    bool init = i == c->g->entries.count;
     *out = (gradus_abi_entry){
         .name = arena_string(&to->memory, init ? "init" : e->name),
         .inputs = tensors(to, low->graph, e->inputs, e->n_inputs, "input"),
@@ -195,7 +254,7 @@ static gradus_status fill_entry(code *to, const compilation *c, uint32_t i, grad
         .writes_state = writes_state(l),
         .max_batch = l->max_batch,
         .arena_bytes = l->arena_bytes,
-        .scratch_bytes = c->scratch_bytes[i],
+        .scratch_bytes = p->scratch_bytes[i - p->first],
         .threads = useful_threads(l),
     };
     if (init) {
@@ -228,29 +287,15 @@ static gradus_status fill_tables(code *to, const compilation *c) {
 /* --- the whole ------------------------------------------------------------------------------------------------------------ */
 
 static gradus_status compile(compilation *c, code *to) {
-    double start = milliseconds();
-    if (!emit_all(c)) return fail_status();
-    double emitted = milliseconds();
-    LLVMMemoryBufferRef object = target_object(&c->target, c->emission.module, "program");
-    if (!object) return fail_status();
-    double compiled = milliseconds();
-    size_t bytes = LLVMGetBufferSize(object);
-    gradus_status status = link_object(to, object);
-    if (!status) status = fill_tables(to, c);
-    log_line(2, "compiled %u entries, %u kernels: graph to IR %.1f ms, machine code %.1f ms, linking %.1f ms, object %zu bytes", c->count,
-             c->emission.kernels.count, emitted - start, compiled - emitted, milliseconds() - compiled, bytes);
-    return status;
-}
-
-static gradus_status compile_guarded(compilation *c, code *to) {
     guard here;
     gradus_status status;
-    if (GUARDED(&here)) {
-        status = compile(c, to);
-        guard_leave(&here);
-        return status;
-    }
-    return fail_out_of_memory("gradus_jit");
+    if (!GUARDED(&here)) return fail_out_of_memory("gradus_jit");
+    lay_out_state(c);
+    status = compile_parts(c);
+    if (!status) status = link_objects(to, c);
+    if (!status) status = fill_tables(to, c);
+    guard_leave(&here);
+    return status;
 }
 
 static gradus_status check_arguments(gradus_graph *g, const gradus_compile_options *o) {
@@ -274,9 +319,10 @@ gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, 
     if (status) return status;
     code *to = memory_zeroed(sizeof *to);
     if (!to) return fail_out_of_memory("gradus_jit");
-    compilation c = {.g = g, .max_batch = o.max_batch, .count = g->entries.count + 1};
-    status = target_host(cpu, &c.target) ? compile_guarded(&c, to) : fail_status();
-    compilation_free(&c);
+    compilation c = {.g = g, .cpu = cpu, .max_batch = o.max_batch, .count = g->entries.count + 1};
+    status = compile(&c, to);
+    for (int i = 0; i < PARTS; i++) part_free(&c.parts[i]);
+    arena_free(&c.memory);
     if (!status) status = program_create(&to->abi, o.threads, code_release, to, program);
     if (status) code_release(to);
     return status;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static pthread_once_t once = PTHREAD_ONCE_INIT;
+static pthread_once_t initialized = PTHREAD_ONCE_INIT;
 
 static void initialize(void) {
     LLVMInitializeNativeTarget();
@@ -36,11 +36,11 @@ static emit_target emit_target_of(const char *triple, const char *cpu, const cha
     return (emit_target){16, 16, has_feature(features, "fma")};
 }
 
-bool target_host(const char *cpu, target *out) {
+bool target_host(const char *cpu, bool once, target *out) {
     LLVMTargetRef llvm_target;
     char *error = NULL;
     *out = (target){0};
-    pthread_once(&once, initialize);
+    pthread_once(&initialized, initialize);
     char *triple = LLVMGetDefaultTargetTriple();
     char *name = cpu ? NULL : LLVMGetHostCPUName(), *features = cpu ? NULL : LLVMGetHostCPUFeatures();
     if (LLVMGetTargetFromTriple(triple, &llvm_target, &error)) {
@@ -48,7 +48,8 @@ bool target_host(const char *cpu, target *out) {
         LLVMDisposeMessage(error);
     } else {
         out->machine = LLVMCreateTargetMachine(llvm_target, triple, cpu ? cpu : name, features ? features : "",
-                                               LLVMCodeGenLevelDefault, LLVMRelocPIC, LLVMCodeModelDefault);
+                                               once ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC,
+                                               LLVMCodeModelDefault);
         out->emit = emit_target_of(triple, cpu ? cpu : name, features ? features : "");
         if (!out->machine) fail(GRADUS_ERROR_COMPILER, "LLVM cannot make code for %s", cpu ? cpu : name);
     }

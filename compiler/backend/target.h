@@ -13,8 +13,9 @@ typedef struct {
 } target;
 
 /* This process' CPU with all of its features, or (not NULL) an x86-64 CPU by LLVM's name, "x86-64-v3" for instance, which
- * this one must be able to run.  False with the error set.  target_free takes what target_host has left. */
-bool target_host(const char *cpu, target *out);
+ * this one must be able to run.  `once`: the code will run once, so that compiling it fast counts most.  False with the error
+ * set.  target_free takes what target_host has left. */
+bool target_host(const char *cpu, bool once, target *out);
 void target_free(target *t);
 
 /* LLVM's optimised machine code for a module; the caller disposes of the buffer.  NULL with the error set. */
