@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The JIT: every entry point of a graph lowered, emitted, made into objects in memory, linked by ORC, and handed to the
- * runtime as the tables of abi.h.  Initialisation is an object of its own, compiled at the same time by another thread and
- * without optimisation, since it runs once.
+ * runtime as the tables of abi.h.  Two threads make machine code of the modules; the one with initialisation and the entry
+ * functions is not optimised, since what is in it takes no time.
  *
  * Objects are given to ORC ready-made, so that what runs is what an ahead-of-time object would hold.
  */
@@ -39,44 +39,40 @@ static void code_release(void *owner) {
     memory_free(c);
 }
 
-/* Some of the entries, in a module of their own.  Everything here belongs to the thread that compiles the part. */
+/* A module on its way to an object; after emission it belongs to the thread that compiles it. */
 typedef struct {
-    const struct compilation *c;
-    arena memory;
-    uint32_t first, count; /* entries */
-    bool once;             /* their code runs once */
-    target target;
     LLVMContextRef context;
-    emission emission;
-    lowered *entries;
-    int64_t *scratch_bytes;
+    target target;
     LLVMMemoryBufferRef object;
+    const char *label;
     gradus_status status;
     char error[1024];
 } part;
 
-enum { ENTRIES, INIT, PARTS };
-
 /* What only compiling needs.  Entries are in the graph's order; initialisation is the last. */
-typedef struct compilation {
+typedef struct {
     arena memory;
     const gradus_graph *g;
     const char *cpu;
     int64_t max_batch;
     uint32_t count;
-    int64_t *state_offsets;
+    lowered *entries;
+    int64_t *state_offsets, *scratch_bytes;
     int64_t state_bytes, param_bytes;
-    part parts[PARTS];
+    emission emission;
+    part parts[EMIT_MODULES];
 } compilation;
 
-static void part_free(part *p) {
-    for (uint32_t i = 0; p->entries && i < p->count; i++) lowered_free(&p->entries[i]);
-    if (p->object) LLVMDisposeMemoryBuffer(p->object);
-    if (p->emission.builder) LLVMDisposeBuilder(p->emission.builder);
-    if (p->emission.module) LLVMDisposeModule(p->emission.module);
-    if (p->context) LLVMContextDispose(p->context);
-    target_free(&p->target);
-    arena_free(&p->memory);
+static void compilation_free(compilation *c) {
+    for (uint32_t i = 0; c->entries && i < c->count; i++) lowered_free(&c->entries[i]);
+    for (int i = 0; i < EMIT_MODULES; i++) {
+        if (c->parts[i].object) LLVMDisposeMemoryBuffer(c->parts[i].object);
+        if (c->emission.modules[i].builder) LLVMDisposeBuilder(c->emission.modules[i].builder);
+        if (c->emission.modules[i].module) LLVMDisposeModule(c->emission.modules[i].module);
+        if (c->parts[i].context) LLVMContextDispose(c->parts[i].context);
+        target_free(&c->parts[i].target);
+    }
+    arena_free(&c->memory);
 }
 
 /* Parameters first, so that what inference needs is a prefix of the state. */
@@ -100,59 +96,62 @@ static const char *symbol_of(arena *memory, uint32_t i) {
     return t.data;
 }
 
-static bool emit_part(part *p) {
-    const compilation *c = p->c;
-    if (!target_host(c->cpu, p->once, &p->target)) return false;
-    p->context = LLVMContextCreate();
-    p->emission.module = LLVMModuleCreateWithNameInContext("gradus", p->context);
-    p->emission.builder = LLVMCreateBuilderInContext(p->context);
-    p->emission.target = &p->target.emit;
-    p->emission.memory = &p->memory;
-    p->entries = ARENA_ARRAY(&p->memory, lowered, p->count);
-    p->scratch_bytes = ARENA_ARRAY(&p->memory, int64_t, p->count);
-    for (uint32_t i = 0; i < p->count; i++) {
-        uint32_t number = p->first + i;
-        const entry *e = number < c->g->entries.count ? &c->g->entries.items[number] : NULL;
-        if (!lower(c->g, e, c->max_batch, &p->memory, &p->entries[i])) return false;
-        p->entries[i].kernels.state_offsets = c->state_offsets;
-        if (!emit_entry(&p->emission, &p->entries[i].kernels, symbol_of(&p->memory, number), &p->scratch_bytes[i])) return false;
+static bool make_modules(compilation *c) {
+    static const char *const labels[EMIT_MODULES] = {"cold", "hot1", "hot2"};
+    for (int i = 0; i < EMIT_MODULES; i++) {
+        c->parts[i].label = labels[i];
+        c->parts[i].context = LLVMContextCreate();
+        c->emission.modules[i].module = LLVMModuleCreateWithNameInContext(labels[i], c->parts[i].context);
+        c->emission.modules[i].builder = LLVMCreateBuilderInContext(c->parts[i].context);
+        if (!target_host(c->cpu, i == EMIT_COLD, &c->parts[i].target)) return false;
+    }
+    c->emission.hot = EMIT_MODULES - EMIT_HOT;
+    c->emission.target = &c->parts[0].target.emit;
+    c->emission.memory = &c->memory;
+    return true;
+}
+
+static bool emit_all(compilation *c) {
+    lay_out_state(c);
+    c->entries = ARENA_ARRAY(&c->memory, lowered, c->count);
+    c->scratch_bytes = ARENA_ARRAY(&c->memory, int64_t, c->count);
+    for (uint32_t i = 0; i < c->count; i++) {
+        const entry *e = i < c->g->entries.count ? &c->g->entries.items[i] : NULL;
+        if (!lower(c->g, e, c->max_batch, &c->memory, &c->entries[i])) return false;
+        c->entries[i].kernels.state_offsets = c->state_offsets;
+        const char *symbol = symbol_of(&c->memory, i);
+        if (!emit_entry(&c->emission, &c->entries[i].kernels, symbol, !e, &c->scratch_bytes[i])) return false;
     }
     return true;
 }
 
-/* A thread's whole work: from the user's graph, which is only read, to an object.  Its error is kept in the part. */
-static void *compile_part(void *user) {
-    part *p = user;
-    double start = milliseconds(), emitted = start;
-    guard here;
-    if (GUARDED(&here)) {
-        if (!emit_part(p)) p->status = fail_status();
-        guard_leave(&here);
-    } else {
-        p->status = fail_out_of_memory("gradus_jit");
+/* A thread's errors are its own, so they are kept in the part. */
+static void compile_part(compilation *c, int number) {
+    part *p = &c->parts[number];
+    double start = milliseconds();
+    p->object = target_object(&p->target, c->emission.modules[number].module, p->label);
+    if (p->object) {
+        log_line(2, "%s: machine code %.1f ms, object %zu bytes", p->label, milliseconds() - start, LLVMGetBufferSize(p->object));
+        return;
     }
-    emitted = milliseconds();
-    if (!p->status) {
-        p->object = target_object(&p->target, p->emission.module, p->once ? "init" : "entries");
-        if (!p->object) p->status = fail_status();
-    }
-    if (p->status) snprintf(p->error, sizeof p->error, "%s", gradus_last_error());
-    else
-        log_line(2, "%s: %u kernels, graph to IR %.1f ms, machine code %.1f ms, object %zu bytes", p->once ? "init" : "entries",
-                 p->emission.kernels.count, emitted - start, milliseconds() - emitted, LLVMGetBufferSize(p->object));
+    p->status = fail_status();
+    snprintf(p->error, sizeof p->error, "%s", gradus_last_error());
+}
+
+/* What the second thread does: the light part, and one of the heavy ones. */
+static void *compile_others(void *user) {
+    compile_part(user, EMIT_COLD);
+    compile_part(user, EMIT_HOT + 1);
     return NULL;
 }
 
-/* Entries and initialisation side by side; where no thread is to be had, one after the other. */
 static gradus_status compile_parts(compilation *c) {
     pthread_t other;
-    c->parts[ENTRIES] = (part){.c = c, .first = 0, .count = c->count - 1};
-    c->parts[INIT] = (part){.c = c, .first = c->count - 1, .count = 1, .once = true};
-    bool started = pthread_create(&other, NULL, compile_part, &c->parts[INIT]) == 0;
-    compile_part(&c->parts[ENTRIES]);
+    bool started = pthread_create(&other, NULL, compile_others, c) == 0;
+    compile_part(c, EMIT_HOT);
     if (started) pthread_join(other, NULL);
-    else compile_part(&c->parts[INIT]);
-    for (int i = 0; i < PARTS; i++)
+    else compile_others(c);
+    for (int i = 0; i < EMIT_MODULES; i++)
         if (c->parts[i].status) return fail(c->parts[i].status, "%s", c->parts[i].error);
     return GRADUS_OK;
 }
@@ -170,7 +169,7 @@ static gradus_status link_objects(code *to, compilation *c) {
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&to->jit, NULL);
     if (error) return orc_failed(error, "the JIT cannot start");
     LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(to->jit);
-    for (int i = 0; i < PARTS; i++) {
+    for (int i = 0; i < EMIT_MODULES; i++) {
         error = LLVMOrcLLJITAddObjectFile(to->jit, library, c->parts[i].object);
         c->parts[i].object = NULL; /* the JIT's, whatever happened */
         if (error) return orc_failed(error, "the JIT refuses the object");
@@ -238,8 +237,7 @@ static bool writes_state(const kernel_list *l) {
 
 static gradus_status fill_entry(code *to, const compilation *c, uint32_t i, gradus_abi_entry *out) {
     bool init = i == c->count - 1;
-    const part *p = &c->parts[init ? INIT : ENTRIES];
-    const lowered *low = &p->entries[i - p->first];
+    const lowered *low = &c->entries[i];
     const kernel_list *l = &low->kernels;
     const entry *e = l->entry;
     *out = (gradus_abi_entry){
@@ -254,7 +252,7 @@ static gradus_status fill_entry(code *to, const compilation *c, uint32_t i, grad
         .writes_state = writes_state(l),
         .max_batch = l->max_batch,
         .arena_bytes = l->arena_bytes,
-        .scratch_bytes = p->scratch_bytes[i - p->first],
+        .scratch_bytes = c->scratch_bytes[i],
         .threads = useful_threads(l),
     };
     if (init) {
@@ -287,13 +285,22 @@ static gradus_status fill_tables(code *to, const compilation *c) {
 /* --- the whole ------------------------------------------------------------------------------------------------------------ */
 
 static gradus_status compile(compilation *c, code *to) {
-    guard here;
-    gradus_status status;
-    if (!GUARDED(&here)) return fail_out_of_memory("gradus_jit");
-    lay_out_state(c);
-    status = compile_parts(c);
+    double start = milliseconds(), emitted;
+    if (!make_modules(c) || !emit_all(c)) return fail_status();
+    emitted = milliseconds();
+    gradus_status status = compile_parts(c);
+    double compiled = milliseconds();
     if (!status) status = link_objects(to, c);
     if (!status) status = fill_tables(to, c);
+    log_line(2, "compiled %u kernels: graph to IR %.1f ms, machine code %.1f ms, linking %.1f ms", c->emission.kernels.count,
+             emitted - start, compiled - emitted, milliseconds() - compiled);
+    return status;
+}
+
+static gradus_status compile_guarded(compilation *c, code *to) {
+    guard here;
+    if (!GUARDED(&here)) return fail_out_of_memory("gradus_jit");
+    gradus_status status = compile(c, to);
     guard_leave(&here);
     return status;
 }
@@ -320,9 +327,8 @@ gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, 
     code *to = memory_zeroed(sizeof *to);
     if (!to) return fail_out_of_memory("gradus_jit");
     compilation c = {.g = g, .cpu = cpu, .max_batch = o.max_batch, .count = g->entries.count + 1};
-    status = compile(&c, to);
-    for (int i = 0; i < PARTS; i++) part_free(&c.parts[i]);
-    arena_free(&c.memory);
+    status = compile_guarded(&c, to);
+    compilation_free(&c);
     if (!status) status = program_create(&to->abi, o.threads, code_release, to, program);
     if (status) code_release(to);
     return status;

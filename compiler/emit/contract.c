@@ -165,16 +165,14 @@ static LLVMTypeRef micro_type(const emitter *e) {
     return LLVMFunctionType(e->none, params, 9, false);
 }
 
-/* The module's micro-kernel of this shape: made at its first use. */
+/* The micro-kernel of this shape: made at its first use. */
 static llvm micro_kernel(emitter *e, const tiling *s, left_form form) {
     static const char *const forms[] = {"depth", "rows", "any"};
     text name = {.memory = e->memory};
-    text_append(&name, "micro_%s_%ux%ux%u_%s", gradus_dtype_name(e->k->accumulate), s->rows, s->vectors, s->lanes, forms[form]);
-    llvm function = LLVMGetNamedFunction(e->module, name.data);
-    if (function) return function;
-    function = LLVMAddFunction(e->module, name.data, micro_type(e));
-    LLVMSetLinkage(function, LLVMInternalLinkage);
-    set_attributes(e, function);
+    text_append(&name, "gradus_micro_%s_%ux%ux%u_%s", gradus_dtype_name(e->k->accumulate), s->rows, s->vectors, s->lanes, forms[form]);
+    bool define;
+    llvm function = shared_function(e, name.data, micro_type(e), &define);
+    if (!define) return function;
     llvm outer = e->function;
     LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     e->function = function;
@@ -282,13 +280,14 @@ static void epilogue_body(vector *v, void *user) {
                      k->values.items[k->stores.items[s].value].dtype, stored[s]);
 }
 
-static void epilogue_row(contraction *c, llvm first_row, llvm row) {
+/* The epilogue for one row of the result, whose chains are row `in_tile` of the tile. */
+static void epilogue_row(contraction *c, llvm row, llvm in_tile) {
     emitter *e = c->p.e;
     const kernel *k = e->k;
     uint32_t *roots = ARENA_ARRAY(e->memory, uint32_t, k->stores.count + 1);
     point_forget(&c->p);
-    c->p.at[c->s.m] = int_add(e, first_row, row);
-    c->p.tile = element_pointer(e, c->type, c->tile, int_mul(e, row, c->tile_row));
+    c->p.at[c->s.m] = row;
+    c->p.tile = element_pointer(e, c->type, c->tile, int_mul(e, in_tile, c->tile_row));
     c->p.from = c->first;
     for (uint32_t s = 0; s < k->stores.count; s++) {
         const store *st = &k->stores.items[s];
@@ -300,27 +299,30 @@ static void epilogue_row(contraction *c, llvm first_row, llvm row) {
     span(&c->p, c->first, c->behind, whole, roots, k->stores.count, epilogue_body, c);
 }
 
-static void one_tile(contraction *c, llvm first_row, llvm left) {
+/* Chains of the tile of rows from `first_row` on.  Where rows are neighbours in memory, the last tile starts early enough
+ * to be whole, if there are rows enough; what comes back is how many rows of the tile come before `first_row`. */
+static llvm tile_of_rows(contraction *c, llvm first_row, llvm rows, llvm left) {
     emitter *e = c->p.e;
     const access *a = &e->k->left;
-    llvm rows = int_min(e, int_constant(e, c->s.rows), int_sub(e, e->dims[c->s.m], first_row));
-    llvm x = element_pointer(e, c->type, left, int_mul(e, first_row, stride_value(c, a, c->s.m)));
     extent by_k = a->stride[e->k->rank], by_m = a->stride[c->s.m];
-    if (by_k.factor == 1 && by_k.power == 0) {
-        block_chains(c, LEFT_DEPTH, x, rows);
-    } else if (by_m.factor == 1 && by_m.power == 0) {
-        llvm whole = LLVMBuildICmp(e->b, LLVMIntEQ, rows, int_constant(e, c->s.rows), "");
-        branch full = branch_begin(e, whole);
-        block_chains(c, LEFT_ROWS, x, rows);
-        branch_end(e, &full);
-        branch edge = branch_begin(e, LLVMBuildNot(e->b, whole, ""));
-        block_chains(c, LEFT_ANY, x, rows);
-        branch_end(e, &edge);
-    } else {
-        block_chains(c, LEFT_ANY, x, rows);
+    int64_t height = 0;
+    bool neighbours = by_m.factor == 1 && by_m.power == 0 && !(by_k.factor == 1 && by_k.power == 0);
+    if (neighbours && is_constant(e->dims[c->s.m], &height) && height >= c->s.rows) {
+        llvm start = int_min(e, first_row, int_constant(e, height - c->s.rows));
+        block_chains(c, LEFT_ROWS, element_pointer(e, c->type, left, start), int_constant(e, c->s.rows));
+        return int_sub(e, first_row, start);
     }
+    llvm x = element_pointer(e, c->type, left, int_mul(e, first_row, stride_value(c, a, c->s.m)));
+    block_chains(c, by_k.factor == 1 && by_k.power == 0 ? LEFT_DEPTH : LEFT_ANY, x, rows);
+    return int_constant(e, 0);
+}
+
+static void one_tile(contraction *c, llvm first_row, llvm left) {
+    emitter *e = c->p.e;
+    llvm rows = int_min(e, int_constant(e, c->s.rows), int_sub(e, e->dims[c->s.m], first_row));
+    llvm skipped = tile_of_rows(c, first_row, rows, left);
     loop row = loop_begin(e, int_constant(e, 0), rows, 1);
-    epilogue_row(c, first_row, row.i);
+    epilogue_row(c, int_add(e, first_row, row.i), int_add(e, skipped, row.i));
     loop_end(e, &row);
 }
 

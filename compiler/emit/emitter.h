@@ -19,6 +19,7 @@
 typedef LLVMValueRef llvm;
 
 typedef struct {
+    emission *em;
     LLVMContextRef context;
     LLVMModuleRef module;
     LLVMBuilderRef b;
@@ -88,6 +89,10 @@ void split_index(const emitter *e, llvm number, int from, int to, int skip, llvm
 /* What every function of a module has: it throws nothing, and vectors of 64 bytes are not cut in two where a CPU's tuning
  * prefers shorter ones. */
 void set_attributes(const emitter *e, llvm function);
+
+/* The function of that name, declared in this module; *define says that nobody has defined it yet, and that it is for the
+ * caller to do so here. */
+llvm shared_function(const emitter *e, const char *name, LLVMTypeRef type, bool *define);
 
 /* --- elementwise ops: the op table's emit column ------------------------------------------------------------- */
 

@@ -217,3 +217,16 @@ void set_attributes(const emitter *e, llvm function) {
     unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
     LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->context, nounwind, 0));
 }
+
+llvm shared_function(const emitter *e, const char *name, LLVMTypeRef type, bool *define) {
+    *define = true;
+    for (uint32_t i = 0; i < e->em->shared.count; i++)
+        if (strcmp(e->em->shared.items[i], name) == 0) *define = false;
+    if (*define) VEC_PUSH(e->memory, &e->em->shared, arena_string(e->memory, name));
+    llvm function = LLVMGetNamedFunction(e->module, name);
+    if (!function) {
+        function = LLVMAddFunction(e->module, name, type);
+        set_attributes(e, function);
+    }
+    return function;
+}

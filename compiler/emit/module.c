@@ -12,6 +12,13 @@
 #include <gradus/abi.h>
 #include <string.h>
 
+static emitter emitter_for(emission *em, int number, const kernel_list *l) {
+    LLVMModuleRef module = em->modules[number].module;
+    emitter e = {.em = em, .context = LLVMGetModuleContext(module), .module = module, .target = em->target, .memory = em->memory, .list = l};
+    e.b = em->modules[number].builder;
+    return e;
+}
+
 static void set_types(emitter *e) {
     e->i1 = LLVMInt1TypeInContext(e->context);
     e->i8 = LLVMInt8TypeInContext(e->context);
@@ -66,14 +73,8 @@ static LLVMTypeRef kernel_type(const emitter *e, const kernel *k, uint32_t n_buf
     return LLVMFunctionType(k->kind == KERNEL_CHECK ? e->i32 : e->none, params, n_buffers + 4, false);
 }
 
-static llvm emit_kernel(emitter *e, const uint32_t *ids, uint32_t count, uint32_t number) {
+static void emit_kernel(emitter *e, llvm function, const uint32_t *ids, uint32_t count) {
     const kernel *k = e->k;
-    static const char *const kinds[] = {"rows", "columns", "contract", "scatter", "check"};
-    text name = {.memory = e->memory};
-    text_append(&name, "%s_%u", kinds[k->kind], number);
-    llvm function = LLVMAddFunction(e->module, name.data, kernel_type(e, k, count));
-    LLVMSetLinkage(function, LLVMInternalLinkage);
-    set_attributes(e, function);
     LLVMBasicBlockRef first = LLVMAppendBasicBlockInContext(e->context, function, "entry");
     LLVMBasicBlockRef body = LLVMAppendBasicBlockInContext(e->context, function, "work");
     LLVMPositionBuilderAtEnd(e->b, body);
@@ -84,7 +85,6 @@ static llvm emit_kernel(emitter *e, const uint32_t *ids, uint32_t count, uint32_
     e->begin = LLVMGetParam(function, count + 1);
     e->end = LLVMGetParam(function, count + 2);
     e->scratch = LLVMGetParam(function, count + 3);
-    e->scratch_bytes = 0;
     e->lanes = lanes_for(e, k);
     for (int d = 0; d < k->rank; d++) e->dims[d] = extent_value(e, k->dims[d]);
     kernel_body(e);
@@ -92,29 +92,43 @@ static llvm emit_kernel(emitter *e, const uint32_t *ids, uint32_t count, uint32_
     else LLVMBuildRetVoid(e->b);
     LLVMPositionBuilderAtEnd(e->b, first);
     LLVMBuildBr(e->b, body);
-    return function;
 }
 
-/* The function of a kernel, emitted unless the module has one of the same text. */
-static llvm kernel_function(emission *em, emitter *e, const uint32_t *ids, uint32_t count, int64_t *scratch) {
-    text t = {.memory = em->memory};
-    text_append(&t, "batch %lld\n", (long long)e->list->max_batch);
-    kernel_print(e->list, e->k, &t);
+/* The module for a kernel: the first for what takes no time, else the hot one with the least to do so far. */
+static int module_for(emission *em, const kernel *k, bool once) {
+    enum { TINY_NS = 30 };
+    int best = EMIT_COLD;
+    if (em->hot && !once && k->cost >= TINY_NS) {
+        best = EMIT_HOT;
+        for (int i = 1; i < em->hot; i++)
+            if (em->modules[EMIT_HOT + i].weight < em->modules[best].weight) best = EMIT_HOT + i;
+    }
+    em->modules[best].weight += 20 + k->values.count + (k->kind == KERNEL_CONTRACT ? 30 : 0);
+    return best;
+}
+
+/* The name of a kernel's function, emitted unless there is one of the same text. */
+static const char *kernel_symbol(emission *em, const kernel_list *l, const kernel *k, bool once, int64_t *scratch) {
+    static const char *const kinds[] = {"rows", "columns", "contract", "scatter", "check"};
+    text t = {.memory = em->memory}, symbol = {.memory = em->memory};
+    text_append(&t, "batch %lld\n", (long long)l->max_batch);
+    kernel_print(l, k, &t);
     uint64_t hash = hash_bytes(HASH_START, t.data, t.length);
     for (uint32_t i = 0; i < em->kernels.count; i++)
         if (em->kernels.items[i].hash == hash && strcmp(em->kernels.items[i].text, t.data) == 0) {
             *scratch = em->kernels.items[i].scratch_bytes;
-            return em->kernels.items[i].function;
+            return em->kernels.items[i].symbol;
         }
-    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
-    llvm outer = e->function, batch = e->batch;
-    llvm function = emit_kernel(e, ids, count, em->kernels.count);
-    *scratch = e->scratch_bytes;
-    VEC_PUSH(em->memory, &em->kernels, ((__typeof__(*em->kernels.items)){hash, t.data, function, e->scratch_bytes}));
-    e->function = outer;
-    e->batch = batch;
-    LLVMPositionBuilderAtEnd(e->b, here);
-    return function;
+    text_append(&symbol, "gradus_%s_%u", kinds[k->kind], em->kernels.count);
+    emitter e = emitter_for(em, module_for(em, k, once), l);
+    uint32_t *ids = ARENA_ARRAY(em->memory, uint32_t, l->buffers.count + 1), count = kernel_buffers(l, k, ids);
+    bool define;
+    set_types(&e);
+    e.k = k;
+    emit_kernel(&e, shared_function(&e, symbol.data, kernel_type(&e, k, count), &define), ids, count);
+    *scratch = e.scratch_bytes;
+    VEC_PUSH(em->memory, &em->kernels, ((emitted_kernel){hash, t.data, symbol.data, e.scratch_bytes}));
+    return symbol.data;
 }
 
 /* --- the entry ---------------------------------------------------------------------------------------------------------- */
@@ -191,10 +205,13 @@ static void call_barrier(const entry_function *f) {
     branch_end(e, &b);
 }
 
-static void call_kernel(const entry_function *f, const kernel *k, llvm function, const uint32_t *ids, uint32_t count) {
+static void call_kernel(const entry_function *f, const kernel *k, const char *symbol) {
     const emitter *e = f->e;
+    uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, e->list->buffers.count + 1), count = kernel_buffers(e->list, k, ids);
     llvm *args = ARENA_ARRAY(e->memory, llvm, count + 4), units = units_of(e, k);
     LLVMTypeRef type = kernel_type(e, k, count);
+    bool define;
+    llvm function = shared_function(e, symbol, type, &define);
     for (uint32_t i = 0; i < count; i++) args[i] = f->buffers[ids[i]];
     args[count] = f->fields[CALL_BATCH];
     args[count + 1] = int_constant(e, 0);
@@ -221,37 +238,34 @@ static void call_kernel(const entry_function *f, const kernel *k, llvm function,
     LLVMBuildCall2(e->b, type, function, args, count + 4, "");
 }
 
-static void emit_phases(emission *em, emitter *e, entry_function *f, int64_t *scratch_bytes) {
+static void emit_phases(emission *em, emitter *e, entry_function *f, bool once, int64_t *scratch_bytes) {
     const kernel_list *l = e->list;
-    llvm *functions = ARENA_ARRAY(e->memory, llvm, l->kernels.count + 1);
+    const char **symbols = ARENA_ARRAY(e->memory, const char *, l->kernels.count + 1);
+    LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
     for (uint32_t i = 0; i < l->kernels.count; i++) {
         int64_t scratch = 0;
-        uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, l->buffers.count + 1);
-        e->k = l->kernels.items[i];
-        functions[i] = kernel_function(em, e, ids, kernel_buffers(l, e->k, ids), &scratch);
+        symbols[i] = kernel_symbol(em, l, l->kernels.items[i], once, &scratch);
         if (scratch > *scratch_bytes) *scratch_bytes = scratch;
     }
+    LLVMPositionBuilderAtEnd(e->b, here);
     llvm thread = LLVMBuildZExt(e->b, f->thread, e->i64, "");
     llvm offset = int_add(e, int_constant(e, l->arena_bytes), LLVMBuildMul(e->b, thread, int_constant(e, *scratch_bytes), ""));
     f->scratch = element_pointer(e, e->i8, f->fields[CALL_ARENA], offset);
     int32_t phase = 0;
     for (uint32_t i = 0; i < l->kernels.count; i++) {
-        const kernel *k = l->kernels.items[i];
-        uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, l->buffers.count + 1), count = kernel_buffers(l, k, ids);
-        if (k->phase != phase) call_barrier(f);
-        phase = k->phase;
-        call_kernel(f, k, functions[i], ids, count);
+        if (l->kernels.items[i]->phase != phase) call_barrier(f);
+        phase = l->kernels.items[i]->phase;
+        call_kernel(f, l->kernels.items[i], symbols[i]);
     }
 }
 
-bool emit_entry(emission *em, const kernel_list *l, const char *symbol, int64_t *scratch_bytes) {
+bool emit_entry(emission *em, const kernel_list *l, const char *symbol, bool once, int64_t *scratch_bytes) {
     for (uint32_t i = 0; i < l->kernels.count; i++)
         if (!is_available(l, l->kernels.items[i])) return false;
-    emitter e = {.context = LLVMGetModuleContext(em->module), .module = em->module, .target = em->target, .memory = em->memory, .list = l};
-    e.b = em->builder;
+    emitter e = emitter_for(em, EMIT_COLD, l);
     set_types(&e);
     LLVMTypeRef type = LLVMFunctionType(e.i32, (LLVMTypeRef[]){e.ptr, e.i32, e.i32}, 3, false);
-    llvm function = e.function = LLVMAddFunction(em->module, symbol, type);
+    llvm function = e.function = LLVMAddFunction(e.module, symbol, type);
     set_attributes(&e, function);
     LLVMPositionBuilderAtEnd(e.b, LLVMAppendBasicBlockInContext(e.context, function, "entry"));
     entry_function f = {.e = &e, .thread = LLVMGetParam(function, 1), .threads = LLVMGetParam(function, 2)};
@@ -259,7 +273,7 @@ bool emit_entry(emission *em, const kernel_list *l, const char *symbol, int64_t 
     e.batch = f.fields[CALL_BATCH];
     load_buffers(&f);
     *scratch_bytes = 0;
-    emit_phases(em, &e, &f, scratch_bytes);
+    emit_phases(em, &e, &f, once, scratch_bytes);
     LLVMBuildRet(e.b, LLVMConstInt(e.i32, 0, false));
     return true;
 }

@@ -187,19 +187,17 @@ scalar reduction_identity(op_code op, gradus_dtype dtype) {
     }
 }
 
-/* The numbers come from a function of the module, since Philox is long and several kernels draw. */
+/* The numbers come from a function of their own, since Philox is long and several kernels draw. */
 llvm emit_random(const emitter *e, gradus_dtype dtype, unsigned lanes, llvm seed, llvm counter, uint32_t stream, llvm index) {
     text name = {.memory = e->memory};
-    text_append(&name, "random_uniform_%s_%u", gradus_dtype_name(dtype), lanes);
+    text_append(&name, "gradus_random_uniform_%s_%u", gradus_dtype_name(dtype), lanes);
     LLVMTypeRef params[] = {e->i64, e->i64, e->i64, lanes_of(e->i64, lanes)};
     LLVMTypeRef type = LLVMFunctionType(lanes_of(type_of(e, dtype), lanes), params, 4, false);
-    llvm function = LLVMGetNamedFunction(e->module, name.data);
-    if (!function) {
+    bool define;
+    llvm function = shared_function(e, name.data, type, &define);
+    if (define) {
         LLVMBasicBlockRef here = LLVMGetInsertBlock(e->b);
         math_context m = {.builder = e->b, .module = e->module, .lanes = lanes, .separate_mul_add = !e->target->fma};
-        function = LLVMAddFunction(e->module, name.data, type);
-        LLVMSetLinkage(function, LLVMInternalLinkage);
-        set_attributes(e, function);
         LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, function, "entry"));
         LLVMBuildRet(e->b, emit_philox(&m, LLVMGetParam(function, 0), LLVMGetParam(function, 1), LLVMGetParam(function, 2),
                                        LLVMGetParam(function, 3), dtype));
