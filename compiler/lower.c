@@ -66,9 +66,9 @@ bool lower(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memo
     if (!fuse(out->graph, &out->graph->entries.items[0], max_batch, memory, &out->kernels)) return false;
     schedule(&out->kernels);
     if (!plan(&out->kernels)) return false;
+    dump(&out->kernels, label); /* before the check, so that what is wrong can be read */
     text why = {.memory = memory};
     check_valid(kernels_validate(&out->kernels, &why) && plan_validate(&out->kernels, &why), &why);
-    dump(&out->kernels, label);
     return true;
 }
 

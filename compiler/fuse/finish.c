@@ -143,6 +143,7 @@ static void collapse(kernel *k) {
 
 static void annotate(kernel *k) {
     int last = k->rank - 1;
+    bool one_point = k->kind == KERNEL_ROWS && k->dims[last].factor == 1 && k->dims[last].power == 0;
     for (uint32_t i = 0; i < k->values.count; i++) {
         value *v = &k->values.items[i];
         if (has_access(v)) {
@@ -155,6 +156,7 @@ static void annotate(kernel *k) {
             v->varies |= arg->varies;
             if (v->stage < arg->stage) v->stage = arg->stage;
         }
+        if (one_point) v->varies = false; /* a row of one element: what holds for it holds for the row */
         if (v->kind == VALUE_REDUCED) {
             reduction *r = &k->reductions.items[v->reduction];
             r->stage = k->values.items[r->value].stage;
