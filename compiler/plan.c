@@ -29,8 +29,8 @@ static bool set_bytes(kernel_list *l) {
 static int by_size(const void *x, const void *y) {
     const buffer *a = *(buffer *const *)x, *b = *(buffer *const *)y;
     if (a->bytes != b->bytes) return a->bytes < b->bytes ? 1 : -1;
-    return (a->first > b->first) - (a->first < b->first) ? (a->first > b->first) - (a->first < b->first)
-                                                         : (a > b) - (a < b);
+    if (a->first != b->first) return a->first > b->first ? 1 : -1;
+    return (a > b) - (a < b);
 }
 
 /* The lowest offset at which `b` overlaps none of the placed ones that it meets. */

@@ -19,15 +19,6 @@ typedef struct {
 
 static bool *edge(const dependencies *d, uint32_t a, uint32_t b) { return &d->before[a * d->count + b]; }
 
-static bool reads(const kernel *k, uint32_t id) {
-    if (k->kind == KERNEL_CONTRACT && (k->left.buffer == id || k->right.buffer == id)) return true;
-    for (uint32_t i = 0; i < k->values.count; i++)
-        if (k->values.items[i].kind == VALUE_LOAD && k->values.items[i].at.buffer == id) return true;
-    return false;
-}
-
-
-
 static bool reaches(const dependencies *d, uint32_t a, uint32_t b, bool *seen) {
     if (a == b) return true;
     seen[a] = true;
@@ -70,7 +61,7 @@ static bool in_place(const dependencies *d, uint32_t at, const store *s) {
     for (uint32_t i = 0; k->kind == KERNEL_COLUMNS && i < k->reductions.count; i++)
         if (reads_in_body(k, k->reductions.items[i].value, s->to.buffer)) return false;
     for (uint32_t r = 0; r < d->count; r++) {
-        if (r == at || !reads(d->l->kernels.items[r], s->to.buffer)) continue;
+        if (r == at || !kernel_reads(d->l->kernels.items[r], s->to.buffer)) continue;
         bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
         if (reaches(d, at, r, seen)) return false;
     }
@@ -103,7 +94,7 @@ static void add_data_edges(dependencies *d) {
             const kernel *writer = d->l->kernels.items[a];
             for (uint32_t s = 0; a != b && s < writer->stores.count; s++) {
                 uint32_t id = writer->stores.items[s].to.buffer;
-                if (d->l->buffers.items[id].place == PLACE_ARENA && reads(d->l->kernels.items[b], id))
+                if (d->l->buffers.items[id].place == PLACE_ARENA && kernel_reads(d->l->kernels.items[b], id))
                     *edge(d, a, b) = true;
             }
         }
@@ -141,7 +132,7 @@ static bool settle_state(dependencies *d) {
                 return false;
             }
             for (uint32_t r = 0; r < d->count; r++)
-                if (r != k && reads(d->l->kernels.items[r], state)) *edge(d, r, k) = true;
+                if (r != k && kernel_reads(d->l->kernels.items[r], state)) *edge(d, r, k) = true;
         }
     }
     return true;

@@ -102,16 +102,6 @@ static void total_body(vector *v, void *user) {
     }
 }
 
-static void store_body(vector *v, void *user) {
-    (void)user;
-    const kernel *k = v->p->e->k;
-    llvm *stored = ARENA_ARRAY(v->p->e->memory, llvm, k->stores.count + 1);
-    for (uint32_t s = 0; s < k->stores.count; s++) stored[s] = vector_value(v, k->stores.items[s].value);
-    for (uint32_t s = 0; s < k->stores.count; s++)
-        vector_store(v, &k->stores.items[s].to, v->p->bases[k->values.count + s],
-                     k->values.items[k->stores.items[s].value].dtype, stored[s]);
-}
-
 static void fill_arrays(const columns *c, llvm *arrays, llvm *places) {
     const emitter *e = c->p.e;
     for (uint32_t i = 0; i < e->k->reductions.count; i++)
@@ -157,18 +147,12 @@ static void reduce_rows(columns *c, llvm from, llvm to) {
 static void store_results(columns *c, llvm from, llvm to) {
     emitter *e = c->p.e;
     const kernel *k = e->k;
-    uint32_t *roots = ARENA_ARRAY(e->memory, uint32_t, k->stores.count + 1);
     point_forget(&c->p);
     c->p.at[k->reduced] = int_constant(e, 0);
     c->p.accumulators = ARENA_ARRAY(e->memory, llvm, k->reductions.count + 1);
     for (uint32_t i = 0; i < k->reductions.count; i++)
         c->p.accumulators[i] = k->reductions.items[i].op == OP_argmax ? c->total_at[i] : c->totals[i];
-    for (uint32_t s = 0; s < k->stores.count; s++) {
-        const store *st = &k->stores.items[s];
-        roots[s] = st->value;
-        c->p.bases[k->values.count + s] = access_base(&c->p, &st->to, k->values.items[st->value].dtype, NULL);
-    }
-    span(&c->p, from, to, false, roots, k->stores.count, store_body, c);
+    span_of_stores(&c->p, from, to, false);
     c->p.accumulators = NULL;
 }
 

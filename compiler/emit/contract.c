@@ -270,33 +270,16 @@ static void block_chains(contraction *c, left_form form, llvm x, llvm rows) {
     loop_end(e, &l);
 }
 
-static void epilogue_body(vector *v, void *user) {
-    (void)user;
-    const kernel *k = v->p->e->k;
-    llvm *stored = ARENA_ARRAY(v->p->e->memory, llvm, k->stores.count + 1);
-    for (uint32_t s = 0; s < k->stores.count; s++) stored[s] = vector_value(v, k->stores.items[s].value);
-    for (uint32_t s = 0; s < k->stores.count; s++)
-        vector_store(v, &k->stores.items[s].to, v->p->bases[k->values.count + s],
-                     k->values.items[k->stores.items[s].value].dtype, stored[s]);
-}
-
 /* The epilogue for one row of the result, whose chains are row `in_tile` of the tile. */
 static void epilogue_row(contraction *c, llvm row, llvm in_tile) {
     emitter *e = c->p.e;
-    const kernel *k = e->k;
-    uint32_t *roots = ARENA_ARRAY(e->memory, uint32_t, k->stores.count + 1);
     point_forget(&c->p);
     c->p.at[c->s.m] = row;
     c->p.tile = element_pointer(e, c->type, c->tile, int_mul(e, in_tile, c->tile_row));
     c->p.from = c->first;
-    for (uint32_t s = 0; s < k->stores.count; s++) {
-        const store *st = &k->stores.items[s];
-        roots[s] = st->value;
-        c->p.bases[k->values.count + s] = access_base(&c->p, &st->to, k->values.items[st->value].dtype, NULL);
-    }
     int64_t n = 0;
     bool whole = is_constant(e->dims[c->s.n], &n) && n % e->lanes == 0;
-    span(&c->p, c->first, c->behind, whole, roots, k->stores.count, epilogue_body, c);
+    span_of_stores(&c->p, c->first, c->behind, whole);
 }
 
 /* Chains of the tile of rows from `first_row` on.  Where rows are neighbours in memory, the last tile starts early enough

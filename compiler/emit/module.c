@@ -109,7 +109,6 @@ static int module_for(emission *em, const kernel *k, bool once) {
 
 /* The name of a kernel's function, emitted unless there is one of the same text. */
 static const char *kernel_symbol(emission *em, const kernel_list *l, const kernel *k, bool once, int64_t *scratch) {
-    static const char *const kinds[] = {"rows", "columns", "contract", "scatter", "check"};
     text t = {.memory = em->memory}, symbol = {.memory = em->memory};
     text_append(&t, "batch %lld\n", (long long)l->max_batch);
     kernel_print(l, k, &t);
@@ -119,9 +118,9 @@ static const char *kernel_symbol(emission *em, const kernel_list *l, const kerne
             *scratch = em->kernels.items[i].scratch_bytes;
             return em->kernels.items[i].symbol;
         }
-    text_append(&symbol, "gradus_%s_%u", kinds[k->kind], em->kernels.count);
+    text_append(&symbol, "gradus_%s_%u", kernel_kind_name(k->kind), em->kernels.count);
     emitter e = emitter_for(em, module_for(em, k, once), l);
-    uint32_t *ids = ARENA_ARRAY(em->memory, uint32_t, l->buffers.count + 1), count = kernel_buffers(l, k, ids);
+    uint32_t *ids = ARENA_ARRAY(em->memory, uint32_t, l->buffers.count + 1), count = kernel_buffers(k, ids);
     bool define;
     set_types(&e);
     e.k = k;
@@ -207,7 +206,7 @@ static void call_barrier(const entry_function *f) {
 
 static void call_kernel(const entry_function *f, const kernel *k, const char *symbol) {
     const emitter *e = f->e;
-    uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, e->list->buffers.count + 1), count = kernel_buffers(e->list, k, ids);
+    uint32_t *ids = ARENA_ARRAY(e->memory, uint32_t, e->list->buffers.count + 1), count = kernel_buffers(k, ids);
     llvm *args = ARENA_ARRAY(e->memory, llvm, count + 4), units = units_of(e, k);
     LLVMTypeRef type = kernel_type(e, k, count);
     bool define;

@@ -323,3 +323,25 @@ void span(point *p, llvm from, llvm to, bool whole, const uint32_t *roots, uint3
     one_vector(p, full, rest_mask(e, rest), each, user);
     branch_end(e, &b);
 }
+
+/* All reads of a point come before its writes, so that updates may happen in place. */
+static void store_everything(vector *v, void *user) {
+    (void)user;
+    const kernel *k = v->p->e->k;
+    llvm *stored = ARENA_ARRAY(v->p->e->memory, llvm, k->stores.count + 1);
+    for (uint32_t s = 0; s < k->stores.count; s++) stored[s] = vector_value(v, k->stores.items[s].value);
+    for (uint32_t s = 0; s < k->stores.count; s++)
+        vector_store(v, &k->stores.items[s].to, v->p->bases[k->values.count + s],
+                     k->values.items[k->stores.items[s].value].dtype, stored[s]);
+}
+
+void span_of_stores(point *p, llvm from, llvm to, bool whole) {
+    const kernel *k = p->e->k;
+    uint32_t *roots = ARENA_ARRAY(p->e->memory, uint32_t, k->stores.count + 1);
+    for (uint32_t s = 0; s < k->stores.count; s++) {
+        const store *st = &k->stores.items[s];
+        roots[s] = st->value;
+        p->bases[k->values.count + s] = access_base(p, &st->to, k->values.items[st->value].dtype, NULL);
+    }
+    span(p, from, to, whole, roots, k->stores.count, store_everything, NULL);
+}

@@ -39,6 +39,9 @@ typedef struct {
 typedef void (*span_body)(vector *v, void *user);
 void span(point *p, llvm from, llvm to, bool whole, const uint32_t *roots, uint32_t n_roots, span_body each, void *user);
 
+/* The span that evaluates and stores everything the kernel stores: an epilogue. */
+void span_of_stores(point *p, llvm from, llvm to, bool whole);
+
 llvm vector_value(vector *v, uint32_t id);  /* as lanes */
 llvm point_value(point *p, uint32_t id);    /* a value that does not vary, as one element */
 

@@ -8,7 +8,7 @@
 
 #include "fuse/kernel.h"
 
-enum { NO_ID = UINT32_MAX };
+#define NO_ID UINT32_MAX
 
 /* What a node of the graph becomes. */
 typedef struct {

@@ -120,7 +120,13 @@ typedef struct {
 bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, kernel_list *out);
 
 /* The buffers that a kernel touches, each once, in the order in which its text names them b0, b1, …  Returns how many. */
-uint32_t kernel_buffers(const kernel_list *l, const kernel *k, uint32_t *ids);
+uint32_t kernel_buffers(const kernel *k, uint32_t *ids);
+
+/* Whether a kernel loads from, or stores to, a buffer. */
+bool kernel_reads(const kernel *k, uint32_t id);
+bool kernel_writes(const kernel *k, uint32_t id);
+
+const char *kernel_kind_name(kernel_kind kind); /* "rows", "columns", … */
 
 /* A kernel as text that says all there is to emit, but not which buffers b0, b1, … are: equal texts are equal code. */
 void kernel_print(const kernel_list *l, const kernel *k, text *out);

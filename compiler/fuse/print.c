@@ -12,25 +12,6 @@
 
 #include <inttypes.h>
 
-static void see(uint32_t id, uint32_t *ids, uint32_t *count) {
-    for (uint32_t i = 0; i < *count; i++)
-        if (ids[i] == id) return;
-    ids[(*count)++] = id;
-}
-
-uint32_t kernel_buffers(const kernel_list *l, const kernel *k, uint32_t *ids) {
-    uint32_t count = 0;
-    (void)l;
-    if (k->kind == KERNEL_CONTRACT) {
-        see(k->left.buffer, ids, &count);
-        see(k->right.buffer, ids, &count);
-    }
-    for (uint32_t v = 0; v < k->values.count; v++)
-        if (k->values.items[v].kind == VALUE_LOAD) see(k->values.items[v].at.buffer, ids, &count);
-    for (uint32_t s = 0; s < k->stores.count; s++) see(k->stores.items[s].to.buffer, ids, &count);
-    return count;
-}
-
 static uint32_t number_of(uint32_t id, const uint32_t *ids) {
     uint32_t i = 0;
     while (ids[i] != id) i++;
@@ -107,10 +88,9 @@ static void print_value(const kernel *k, uint32_t id, const uint32_t *ids, text 
 }
 
 void kernel_print(const kernel_list *l, const kernel *k, text *out) {
-    static const char *const kinds[] = {"rows", "columns", "contract", "scatter", "check"};
     uint32_t *ids = ARENA_ARRAY(out->memory, uint32_t, k->values.count + k->stores.count + 2);
-    uint32_t count = kernel_buffers(l, k, ids);
-    text_append(out, "%s (", kinds[k->kind]);
+    uint32_t count = kernel_buffers(k, ids);
+    text_append(out, "%s (", kernel_kind_name(k->kind));
     for (int d = 0; d < k->rank; d++) {
         if (d) text_append(out, ", ");
         print_extent(k->dims[d], out);
@@ -163,7 +143,7 @@ void kernels_print(const kernel_list *l, text *out) {
     for (uint32_t i = 0; i < l->kernels.count; i++) {
         const kernel *k = l->kernels.items[i];
         uint32_t *ids = ARENA_ARRAY(out->memory, uint32_t, k->values.count + k->stores.count + 2);
-        uint32_t count = kernel_buffers(l, k, ids);
+        uint32_t count = kernel_buffers(k, ids);
         text_append(out, "kernel %u, phase %d%s, about %.0f ns:", i, k->phase, k->serial ? ", serial" : "", k->cost);
         for (uint32_t b = 0; b < count; b++) {
             text_append(out, "%s b%u = ", b ? "," : "", b);
@@ -178,10 +158,8 @@ void kernels_print(const kernel_list *l, text *out) {
 /* --- pictures ----------------------------------------------------------------------------------------------------------- */
 
 static void dot_label(const kernel_list *l, const kernel *k, text *out) {
-    static const char *const kinds[] = {"rows", "columns", "contract", "scatter", "check"};
-    static const char *const maps = "map";
     bool map = k->kind == KERNEL_ROWS && !k->reductions.count;
-    text_append(out, "<b>%s</b> (", map ? maps : kinds[k->kind]);
+    text_append(out, "<b>%s</b> (", map ? "map" : kernel_kind_name(k->kind));
     for (int d = 0; d < k->rank; d++) {
         if (d) text_append(out, ", ");
         print_extent(k->dims[d], out);
@@ -199,19 +177,6 @@ static void dot_label(const kernel_list *l, const kernel *k, text *out) {
         shown++;
     }
     (void)l;
-}
-
-static bool writes(const kernel *k, uint32_t id) {
-    for (uint32_t s = 0; s < k->stores.count; s++)
-        if (k->stores.items[s].to.buffer == id) return true;
-    return false;
-}
-
-static bool reads(const kernel *k, uint32_t id) {
-    if (k->kind == KERNEL_CONTRACT && (k->left.buffer == id || k->right.buffer == id)) return true;
-    for (uint32_t v = 0; v < k->values.count; v++)
-        if (k->values.items[v].kind == VALUE_LOAD && k->values.items[v].at.buffer == id) return true;
-    return false;
 }
 
 static void dot_name(const kernel_list *l, const buffer *b, text *out) {
@@ -256,10 +221,10 @@ void kernels_dot(const kernel_list *l, text *out) {
         dot_label(l, k, out);
         text_append(out, ">];\n");
         for (uint32_t b = 0; b < l->buffers.count; b++) {
-            read[b] |= reads(k, b);
-            written[b] |= writes(k, b);
-            if (reads(k, b)) text_append(out, "  b%u -> k%u;\n", b, i);
-            if (writes(k, b)) text_append(out, "  k%u -> %s%u;\n", i, l->buffers.items[b].place == PLACE_STATE ? "n" : "b", b);
+            read[b] |= kernel_reads(k, b);
+            written[b] |= kernel_writes(k, b);
+            if (kernel_reads(k, b)) text_append(out, "  b%u -> k%u;\n", b, i);
+            if (kernel_writes(k, b)) text_append(out, "  k%u -> %s%u;\n", i, l->buffers.items[b].place == PLACE_STATE ? "n" : "b", b);
         }
     }
     for (uint32_t b = 0; b < l->buffers.count; b++) dot_buffer(l, b, read[b], written[b], out);
