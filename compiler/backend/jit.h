@@ -5,7 +5,8 @@
 
 #include <gradus/gradus.h>
 
-/* gradus_jit for a CPU by LLVM's name, which this machine must be able to run; NULL: this machine's. */
+/* gradus_jit for a CPU by LLVM's name and features, "x86-64-v2+fma" for instance, which this machine must be able to run;
+ * NULL: this machine's. */
 gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *options, const char *cpu, gradus_program **program);
 
 #endif

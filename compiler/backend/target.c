@@ -36,26 +36,39 @@ static emit_target emit_target_of(const char *triple, const char *cpu, const cha
     return (emit_target){16, 16, has_feature(features, "fma")};
 }
 
-bool target_host(const char *cpu, bool once, target *out) {
+/* "NAME+feature+feature", as LLVM wants it: the name alone, and "+feature,+feature". */
+static void split_features(char *cpu, char *features) {
+    size_t used = 0;
+    for (char *plus = strchr(cpu, '+'); plus && *plus; plus++) {
+        if (used && *plus == '+') features[used++] = ',';
+        features[used++] = *plus;
+    }
+    features[used] = '\0';
+    cpu[strcspn(cpu, "+")] = '\0';
+}
+
+bool target_host(const char *given, bool once, target *out) {
     LLVMTargetRef llvm_target;
-    char *error = NULL;
+    char *error = NULL, cpu[64], wanted[2 * sizeof cpu];
     *out = (target){0};
     pthread_once(&initialized, initialize);
     char *triple = LLVMGetDefaultTargetTriple();
-    char *name = cpu ? NULL : LLVMGetHostCPUName(), *features = cpu ? NULL : LLVMGetHostCPUFeatures();
+    char *name = LLVMGetHostCPUName(), *features = LLVMGetHostCPUFeatures();
+    snprintf(cpu, sizeof cpu, "%s", given ? given : name);
+    if (given) split_features(cpu, wanted);
+    const char *with = given ? wanted : features;
     if (LLVMGetTargetFromTriple(triple, &llvm_target, &error)) {
         fail(GRADUS_ERROR_COMPILER, "LLVM has no target for this machine: %s", error);
         LLVMDisposeMessage(error);
     } else {
-        out->machine = LLVMCreateTargetMachine(llvm_target, triple, cpu ? cpu : name, features ? features : "",
-                                               once ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault, LLVMRelocPIC,
-                                               LLVMCodeModelDefault);
-        out->emit = emit_target_of(triple, cpu ? cpu : name, features ? features : "");
-        if (!out->machine) fail(GRADUS_ERROR_COMPILER, "LLVM cannot make code for %s", cpu ? cpu : name);
+        LLVMCodeGenOptLevel level = once ? LLVMCodeGenLevelNone : LLVMCodeGenLevelDefault;
+        out->machine = LLVMCreateTargetMachine(llvm_target, triple, cpu, with, level, LLVMRelocPIC, LLVMCodeModelDefault);
+        out->emit = emit_target_of(triple, cpu, with);
+        if (!out->machine) fail(GRADUS_ERROR_COMPILER, "LLVM cannot make code for %s", cpu);
     }
     LLVMDisposeMessage(triple);
-    if (name) LLVMDisposeMessage(name);
-    if (features) LLVMDisposeMessage(features);
+    LLVMDisposeMessage(name);
+    LLVMDisposeMessage(features);
     return out->machine;
 }
 

@@ -12,9 +12,9 @@ typedef struct {
     emit_target emit;
 } target;
 
-/* This process' CPU with all of its features, or (not NULL) an x86-64 CPU by LLVM's name, "x86-64-v3" for instance, which
- * this one must be able to run.  `once`: the code will run once, so that compiling it fast counts most.  False with the error
- * set.  target_free takes what target_host has left. */
+/* This process' CPU with all of its features, or (not NULL) an x86-64 CPU by LLVM's name, "x86-64-v3" or "x86-64-v2+fma" for
+ * instance, which this one must be able to run.  `once`: the code will run once, so that compiling it fast counts most.  False
+ * with the error set.  target_free takes what target_host has left. */
 bool target_host(const char *cpu, bool once, target *out);
 void target_free(target *t);
 
