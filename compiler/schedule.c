@@ -85,6 +85,7 @@ static void detour(kernel_list *l, store *s) {
     VEC_PUSH(l->memory, &copy->values, v);
     VEC_PUSH(l->memory, &copy->stores, ((store){.value = 0, .to = {.buffer = state, .stride = {{1, 0}}}}));
     copy->cost = (double)copy->dims[0].factor / 8;
+    copy->serial = copy->cost < SERIAL_NS;
     VEC_PUSH(l->memory, &l->kernels, copy);
 }
 
