@@ -60,8 +60,9 @@ static bool in_place(const dependencies *d, uint32_t at, const store *s) {
     if (!overwrites_safely(k, s)) return false;
     for (uint32_t i = 0; k->kind == KERNEL_COLUMNS && i < k->reductions.count; i++)
         if (reads_in_body(k, k->reductions.items[i].value, s->to.buffer)) return false;
-    for (uint32_t r = 0; r < d->count; r++) {
-        if (r == at || !kernel_reads(d->l->kernels.items[r], s->to.buffer)) continue;
+    for (uint32_t r = 0; r < d->count; r++) { /* checks too: state is written once every index is known to be right */
+        const kernel *other = d->l->kernels.items[r];
+        if (r == at || (other->kind != KERNEL_CHECK && !kernel_reads(other, s->to.buffer))) continue;
         bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
         if (reaches(d, at, r, seen)) return false;
     }
@@ -139,9 +140,13 @@ static bool settle_state(dependencies *d) {
     return true;
 }
 
-/* Every thread runs a check in full, so that what comes behind it needs no barrier. */
+/* Every thread runs a check in full, so that what comes behind it needs no barrier, unless it overwrites what others may
+ * still be checking. */
 static bool same_phase(const kernel *before, const kernel *after) {
-    return before->kind == KERNEL_CHECK || (before->serial && after->serial);
+    if (before->kind != KERNEL_CHECK) return before->serial && after->serial;
+    for (uint32_t s = 0; s < after->stores.count; s++)
+        if (kernel_reads(before, after->stores.items[s].to.buffer)) return false;
+    return true;
 }
 
 static bool ready(const dependencies *d, uint32_t k, const int32_t *phase, int32_t now) {

@@ -41,8 +41,7 @@ static int weight(const fusion *f, uint32_t id) {
 
 static bool is_view(const node *n) { return op_is(n->op, MOVEMENT) && n->op != OP_concat; }
 
-/* The node whose elements a chain of views shows. */
-static uint32_t viewed(const fusion *f, uint32_t id) {
+uint32_t fusion_viewed(const fusion *f, uint32_t id) {
     while (is_view(graph_node(f->g, id)) && !f->nodes[id].anchor) id = graph_node(f->g, id)->inputs[0];
     return id;
 }
@@ -67,11 +66,11 @@ static void choose_anchors(fusion *f) {
         bool computes = op_is(n->op, REDUCE) || op_is(n->op, CONTRACT) || op_is(n->op, SCATTER);
         fn->anchor = fn->forced || computes || (fn->users > 1 && !is_view(n) && weight(f, id) > CHEAP);
         if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER))
-            for (uint32_t i = 0; i < n->n_inputs; i++) make_anchor(f, viewed(f, n->inputs[i]));
+            for (uint32_t i = 0; i < n->n_inputs; i++) make_anchor(f, fusion_viewed(f, n->inputs[i]));
         if (op_is(n->op, GATHER)) make_anchor(f, n->inputs[0]);
-        if (n->op == OP_check_index) make_anchor(f, viewed(f, n->inputs[0]));
+        if (n->op == OP_check_index) make_anchor(f, fusion_viewed(f, n->inputs[0]));
         if (repeats(f, n)) {
-            uint32_t x = viewed(f, n->inputs[0]);
+            uint32_t x = fusion_viewed(f, n->inputs[0]);
             if (weight(f, x) > CHEAP) make_anchor(f, x);
         }
     }

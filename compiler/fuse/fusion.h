@@ -42,6 +42,9 @@ static inline bool fusion_is_stored(const fusion *f, uint32_t id) {
     return op == OP_input || op == OP_constant || op == OP_seed || op_is(op, STATE);
 }
 
+/* The node whose elements a chain of views shows. */
+uint32_t fusion_viewed(const fusion *f, uint32_t id);
+
 /* The buffer of a stored node or an anchor; made when first asked for. */
 uint32_t fusion_buffer(fusion *f, uint32_t id);
 

@@ -9,7 +9,7 @@
 
 #include "ir/graph.h"
 
-enum { LOOP_MAX = GRADUS_MAX_RANK + 2, OFFSET_POWERS = 3 };
+enum { LOOP_MAX = GRADUS_MAX_RANK + 2, OFFSET_POWERS = GRADUS_MAX_RANK };
 
 /* Loop dimension d moves axis[d] of the tensor by step[d]; axis a starts at start[a].  Each loop dimension moves at most
  * one axis.  Where guarded, only points with low[d] <= i[d] < high[d] for every d are in the tensor; the others read

@@ -77,6 +77,8 @@ static bool phases_are_valid(const kernel_list *l, uint32_t number, text *why) {
         buffer_place place = l->buffers.items[id].place;
         for (uint32_t o = 0; o < l->kernels.count; o++) {
             const kernel *other = l->kernels.items[o];
+            if (place == PLACE_STATE && other->kind == KERNEL_CHECK && o > number)
+                return bad(why, number, "state is written before an index is checked", id);
             if (o == number || !reads_buffer(other, id)) continue;
             bool after = place == PLACE_ARENA ? o > number : o < number; /* state: readers come first */
             bool apart = other->phase != k->phase || (other->serial && k->serial);

@@ -181,6 +181,16 @@ static uint32_t moved_value(fusion *f, uint32_t at, const node *n, uint32_t id, 
     return NO_ID;
 }
 
+/* An index may be used once it is checked, which happens behind the kernel that computes it. */
+static uint32_t checked_value(fusion *f, uint32_t at, const node *n, const index_map *map, uint32_t *force) {
+    const fused_node *index = &f->nodes[fusion_viewed(f, n->inputs[0])];
+    if (index->anchor && index->kernel == at) {
+        *force = 0;
+        return NO_ID;
+    }
+    return fusion_value(f, at, n->inputs[0], map, force);
+}
+
 static uint32_t inline_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
                              uint32_t *force) {
     if (map->guarded && !op_is(n->op, MOVEMENT)) { /* points outside must not read the expression, but the fill */
@@ -206,7 +216,7 @@ static uint32_t inline_value(fusion *f, uint32_t at, const node *n, uint32_t id,
     case OP_random_uniform: return random_value(f, at, n, id, map, force);
     case OP_concat: return concat_value(f, at, n, id, map, force);
     case OP_take: case OP_take_along_axis: return gather_value(f, at, n, id, map, force);
-    case OP_check_index: return fusion_value(f, at, n->inputs[0], map, force);
+    case OP_check_index: return checked_value(f, at, n, map, force);
     default: break;
     }
     if (op_is(n->op, MOVEMENT)) return moved_value(f, at, n, id, map, force);
