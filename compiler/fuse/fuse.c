@@ -17,7 +17,7 @@
 
 #include <assert.h>
 
-enum { CHEAP = 4, KERNEL_VALUES = 400 };
+enum { CHEAP = 4, KERNEL_VALUES = 400, EXPRESSION_NODES = 400 };
 
 static int op_weight(op_code op) {
     switch (op_infos[op].kind) {
@@ -57,6 +57,16 @@ static bool repeats(const fusion *f, const node *n) {
     return a.factor != b.factor || a.power != b.power;
 }
 
+/* Sets the size of a node's expression, from those of its operands; a long one is cut. */
+static void measure(fusion *f, uint32_t id) {
+    const node *n = graph_node(f->g, id);
+    fused_node *fn = &f->nodes[id];
+    fn->size = 1;
+    for (uint32_t i = 0; i < n->n_inputs; i++)
+        if (!f->nodes[n->inputs[i]].anchor) fn->size += f->nodes[n->inputs[i]].size;
+    if (fn->size > EXPRESSION_NODES) fn->anchor = true;
+}
+
 static void choose_anchors(fusion *f) {
     const gradus_graph *g = f->g;
     for (uint32_t id = 1; id < g->nodes.count; id++) {
@@ -65,6 +75,7 @@ static void choose_anchors(fusion *f) {
         if (!fn->reached || fusion_is_stored(f, id)) continue;
         bool computes = op_is(n->op, REDUCE) || op_is(n->op, CONTRACT) || op_is(n->op, SCATTER);
         fn->anchor = fn->forced || computes || (fn->users > 1 && !is_view(n) && weight(f, id) > CHEAP);
+        measure(f, id);
         if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER))
             for (uint32_t i = 0; i < n->n_inputs; i++) make_anchor(f, fusion_viewed(f, n->inputs[i]));
         if (op_is(n->op, GATHER)) make_anchor(f, n->inputs[0]);
