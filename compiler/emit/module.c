@@ -154,7 +154,7 @@ static void load_fields(entry_function *f, llvm call) {
 /* A constant tensor as a read-only array of the module. */
 static llvm constant_array(const emitter *e, const buffer *b) {
     const node *n = graph_node(e->list->graph, b->node);
-    llvm bytes = LLVMConstStringInContext(e->context, n->attr.data, (unsigned)n->attr.bytes, true);
+    llvm bytes = LLVMConstStringInContext2(e->context, n->attr.data, n->attr.bytes, true);
     llvm global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "constant");
     LLVMSetInitializer(global, bytes);
     LLVMSetGlobalConstant(global, true);
