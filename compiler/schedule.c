@@ -27,39 +27,9 @@ static bool reaches(const dependencies *d, uint32_t a, uint32_t b, bool *seen) {
     return false;
 }
 
-static bool same_place(const access *a, const access *b, int rank) {
-    if (a->guarded || b->guarded) return false;
-    for (int i = 0; i < rank; i++)
-        if (a->stride[i].factor != b->stride[i].factor || a->stride[i].power != b->stride[i].power) return false;
-    return memcmp(a->offset, b->offset, sizeof a->offset) == 0;
-}
-
-/* Whether a kernel may overwrite a state that it reads: each element is read at the point that writes it, before it. */
-static bool overwrites_safely(const kernel *k, const store *s) {
-    if (k->kind == KERNEL_CONTRACT && (k->left.buffer == s->to.buffer || k->right.buffer == s->to.buffer)) return false;
-    for (uint32_t i = 0; i < k->values.count; i++) {
-        const value *v = &k->values.items[i];
-        if (v->kind != VALUE_LOAD || v->at.buffer != s->to.buffer) continue;
-        bool one_pass = k->kind == KERNEL_CONTRACT || k->kind == KERNEL_COLUMNS || (k->kind == KERNEL_ROWS && !k->reductions.count);
-        if (!one_pass || v->n_args || !same_place(&v->at, &s->to, k->rank)) return false;
-    }
-    return true;
-}
-
-/* Columns read their operand for many points before they write one. */
-static bool reads_in_body(const kernel *k, uint32_t v, uint32_t id) {
-    const value *it = &k->values.items[v];
-    if (it->kind == VALUE_LOAD && it->at.buffer == id) return true;
-    for (uint32_t i = 0; i < it->n_args; i++)
-        if (reads_in_body(k, it->args[i], id)) return true;
-    return false;
-}
-
 static bool in_place(const dependencies *d, uint32_t at, const store *s) {
     const kernel *k = d->l->kernels.items[at];
-    if (!overwrites_safely(k, s)) return false;
-    for (uint32_t i = 0; k->kind == KERNEL_COLUMNS && i < k->reductions.count; i++)
-        if (reads_in_body(k, k->reductions.items[i].value, s->to.buffer)) return false;
+    if (!kernel_may_overwrite(k, s, s->to.buffer)) return false;
     for (uint32_t r = 0; r < d->count; r++) { /* checks too: state is written once every index is known to be right */
         const kernel *other = d->l->kernels.items[r];
         if (r == at || (other->kind != KERNEL_CHECK && !kernel_reads(other, s->to.buffer))) continue;

@@ -34,6 +34,8 @@ typedef struct {
     int64_t bytes;         /* for max_batch; set by the plan */
     int64_t offset;        /* arena: set by the plan */
     int32_t first, last;   /* arena: phases in which it lives; set by the schedule */
+    int32_t until;         /* arena: the last phase of those that take its place in turn; set by the plan */
+    uint32_t heir;         /* arena: 1 + the buffer that takes its place in its last phase; 0 for none */
 } buffer;
 
 typedef enum {
@@ -125,6 +127,10 @@ uint32_t kernel_buffers(const kernel *k, uint32_t *ids);
 /* Whether a kernel loads from, or stores to, a buffer. */
 bool kernel_reads(const kernel *k, uint32_t id);
 bool kernel_writes(const kernel *k, uint32_t id);
+
+/* Whether a kernel's store may go where buffer `id` is, which it may read: each element is read at the point that writes its
+ * place, before that. */
+bool kernel_may_overwrite(const kernel *k, const store *s, uint32_t id);
 
 const char *kernel_kind_name(kernel_kind kind); /* "rows", "columns", … */
 

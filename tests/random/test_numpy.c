@@ -3,7 +3,7 @@
  * Random graphs: the evaluator against NumPy in f64, which knows nothing of this code but the text form and the table's
  * formulas.  Every entry of every graph is one call of tests/oracle/numpy_oracle.py.  Skipped without Python or NumPy.
  *
- *     GRADUS_RANDOM_FIRST=N GRADUS_RANDOM_COUNT=M    the M graphs from seed N on instead of the 100 from 1
+ *     GRADUS_RANDOM_FIRST=N GRADUS_RANDOM_COUNT=M    the M graphs from seed N on instead of the 300 from 1
  *     GRADUS_RANDOM_KEEP=DIRECTORY                   leaves the calls there
  */
 #include "tests/cmocka_all.h"
@@ -111,7 +111,7 @@ static void random_graphs(void **state) {
     (void)state;
     const char *python = find_python(), *keep = getenv("GRADUS_RANDOM_KEEP"), *temporary = getenv("TMPDIR");
     if (!python) skip();
-    uint64_t first = from_environment("GRADUS_RANDOM_FIRST", 1), count = from_environment("GRADUS_RANDOM_COUNT", 100);
+    uint64_t first = from_environment("GRADUS_RANDOM_FIRST", 1), count = from_environment("GRADUS_RANDOM_COUNT", 300);
     char root[PATH / 4];
     int wrong = 0;
     for (uint64_t seed = first; seed < first + count && !wrong; seed += GRAPHS_A_RUN) {
