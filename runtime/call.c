@@ -22,6 +22,36 @@ static void run_thread(void *context, int32_t thread, int32_t threads) {
     if (thread == 0) r->result = result;
 }
 
+/* " at [2, 3] of (32, 64)"; nothing for the one element of a scalar. */
+static void place_in_words(const gradus_shape *shape, int64_t batch, int64_t position, char *text, size_t size) {
+    char of[SHAPE_TEXT];
+    gradus_shape at = *shape, extents = *shape;
+    text[0] = '\0';
+    for (int64_t i = extents.d[0]; i > 0; i--) {
+        if (extents.d[i] < 0) extents.d[i] *= -batch;
+        at.d[i] = position % extents.d[i]; /* no extent is 0 where there is an element */
+        position /= extents.d[i];
+    }
+    if (extents.d[0] == 0) return;
+    size_t used = (size_t)snprintf(text, size, " at [");
+    for (int64_t i = 1; i <= at.d[0] && used < size; i++)
+        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, i > 1 ? ", " : "", at.d[i]);
+    shape_in_words(&extents, of);
+    if (used < size) snprintf(text + used, size - used, "] of %s", of);
+}
+
+static gradus_status fail_check(const gradus_abi_check *check, int64_t batch, int64_t position, int64_t index) {
+    char place[SHAPE_TEXT * 2 + 16];
+    place_in_words(&check->shape, batch, position, place, sizeof place);
+    if (check->bound == 0) {
+        return fail(GRADUS_ERROR_ARGUMENT,
+                    "%s: index %" PRId64 "%s points into nothing: the axis is empty; nothing was written",
+                    check->where, index, place);
+    }
+    return fail(GRADUS_ERROR_ARGUMENT, "%s: index %" PRId64 "%s is outside 0 … %" PRId64 "; nothing was written",
+                check->where, index, place, check->bound - 1);
+}
+
 gradus_status program_run(gradus_program *program, const gradus_abi_entry *e, int64_t batch, const void *const *inputs,
                           void *const *outputs) {
     program_core *core = program->core;
@@ -37,15 +67,7 @@ gradus_status program_run(gradus_program *program, const gradus_abi_entry *e, in
     pool_run(core->pool, core_threads(core, e), run_thread, &r);
     if (r.result == 0) return GRADUS_OK;
     assert(r.result > 0 && r.result <= e->n_checks);
-    const gradus_abi_check *check = &e->checks[r.result - 1];
-    int64_t position = program->report[0], value = program->report[1];
-    if (check->bound == 0) {
-        return fail(GRADUS_ERROR_ARGUMENT, "%s: index %" PRId64 " at [%" PRId64 "] into nothing; nothing was written",
-                    check->where, value, position);
-    }
-    return fail(GRADUS_ERROR_ARGUMENT,
-                "%s: index %" PRId64 " at [%" PRId64 "] is outside 0 … %" PRId64 "; nothing was written", check->where,
-                value, position, check->bound - 1);
+    return fail_check(&e->checks[r.result - 1], batch, program->report[0], program->report[1]);
 }
 
 /* "x f32 (B, 784), y i32 (B)" */
@@ -79,8 +101,12 @@ static gradus_status check_argument(const gradus_abi_entry *e, const char *role,
     char shape[SHAPE_TEXT], name[256];
     shape_in_words(&t->shape, shape);
     snprintf(name, sizeof name, t->name && *t->name ? "%s %zu \"%s\"" : "%s %zu", role, i, t->name ? t->name : "");
+    char got[32] = "NULL";
+    gradus_dtype given = (gradus_dtype)dtype;
+    if (!typed && gradus_dtype_size(given)) snprintf(got, sizeof got, "%s", gradus_dtype_name(given));
+    else if (!typed) snprintf(got, sizeof got, "dtype %d, which is none", (int)dtype);
     return fail(typed ? GRADUS_ERROR_ARGUMENT : GRADUS_ERROR_MISMATCH, "%s: %s is %s %s, got %s", e->name, name,
-                gradus_dtype_name(t->dtype), shape, typed ? "NULL" : gradus_dtype_name((gradus_dtype)dtype));
+                gradus_dtype_name(t->dtype), shape, got);
 }
 
 /* Everything about the arguments that can be known before the state is looked at. */

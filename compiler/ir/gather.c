@@ -6,8 +6,10 @@
 
 uint32_t compose_index(gradus_graph *g, const char *op, uint32_t indices, int64_t bound) {
     if (!compose_dtype(g, op, indices, DTYPES_INTS)) return 0;
-    return graph_add(g,
-                     &(node_spec){.op = OP_check_index, .n_inputs = 1, .inputs = &indices, .attr = {.bound = bound}});
+    /* Named as the user's call, for the message of a call that fails. */
+    const attrs attr = {.bound = bound};
+    return graph_add(
+        g, &(node_spec){.op = OP_check_index, .n_inputs = 1, .inputs = &indices, .attr = attr, .name = op});
 }
 
 /* The axis that is looked up along, whose extent must be known to check indices; -1 after an error. */

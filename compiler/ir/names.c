@@ -7,7 +7,11 @@
 #include <string.h>
 
 /* What a node is found by; NULL for most. */
-static const char *name_of(const node *n) { return n->attr.name ? n->attr.name : n->name; }
+/* A check has the name of the builder that made it, which is no name of the user's. */
+static const char *name_of(const node *n) {
+    if (n->op == OP_check_index) return NULL;
+    return n->attr.name ? n->attr.name : n->name;
+}
 
 uint32_t graph_named(const gradus_graph *g, const char *name) {
     for (uint32_t id = 1; id < g->nodes.count; id++) {

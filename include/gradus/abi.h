@@ -43,8 +43,9 @@ typedef struct {
 
 /* An index that is checked before anything is written. */
 typedef struct {
-    const char *where; /* "mlp.c:20: softmax_cross_entropy" */
-    int64_t bound;     /* right are 0 … bound-1 */
+    const char *where;  /* "mlp.c:20: softmax_cross_entropy" */
+    int64_t bound;      /* right are 0 … bound-1 */
+    gradus_shape shape; /* of the indices, so that a position has coordinates */
 } gradus_abi_check;
 
 typedef struct {

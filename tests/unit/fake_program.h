@@ -132,7 +132,8 @@ static const gradus_abi_tensor out_of = {NULL, GRADUS_F32, {{2, -1, WIDTH}}, 0, 
 static const gradus_abi_tensor team_of = {"team", GRADUS_I32, {{1, TEAM + 1}}, 0, false};
 static const gradus_abi_tensor empty_of = {"empty", GRADUS_F32, {{2, 0, 4}}, 0, false};
 static const gradus_abi_tensor seed_of = {"seed", GRADUS_I64, {{1, 2}}, 0, false};
-static const gradus_abi_check checks[] = {{"mlp.c:20: softmax_cross_entropy", CLASSES}, {"mlp.c:21: take", 0}};
+static const gradus_abi_check checks[] = {{"mlp.c:20: softmax_cross_entropy", CLASSES, {{1, GRADUS_BATCH}}},
+                                          {"mlp.c:21: take", 0, {{1, GRADUS_BATCH}}}};
 
 static const gradus_abi_entry entries[] = {
     {.name = "train",
