@@ -10,6 +10,7 @@
 
 #include "backend/target.h"
 #include "lower.h"
+#include "runtime/options.h"
 #include "runtime/program.h"
 
 #include <gradus/abi.h>
@@ -217,7 +218,7 @@ static gradus_abi_check *check_table(code *to, const kernel_list *l) {
         const node *n = graph_node(l->graph, l->checks.items[i]);
         text where = {.memory = &to->memory};
         text_append(&where, "%s:%d: %s", n->where.file ? n->where.file : "?", n->where.line, n->name ? n->name : "index");
-        list[i] = (gradus_abi_check){where.data, n->attr.bound};
+        list[i] = (gradus_abi_check){where.data, n->attr.bound, n->shape};
     }
     return list;
 }
@@ -320,8 +321,11 @@ static gradus_status check_arguments(gradus_graph *g, const gradus_compile_optio
 gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, const char *cpu, gradus_program **program) {
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: the place for the program is NULL");
     *program = NULL;
-    gradus_compile_options o = {0};
-    if (given) memcpy(&o, given, given->size_ && given->size_ < sizeof o ? given->size_ : sizeof o);
+    gradus_compile_options o;
+    if (!options_read("gradus_jit", &o, sizeof o, given)) return fail_status();
+    for (size_t i = 0; i < sizeof o.reserved_ / sizeof *o.reserved_; i++)
+        if (o.reserved_[i])
+            return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: an option is set that this version of the library does not know");
     gradus_status status = check_arguments(g, &o);
     if (status) return status;
     code *to = memory_zeroed(sizeof *to);
