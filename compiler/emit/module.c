@@ -10,6 +10,7 @@
 
 #include <assert.h>
 #include <gradus/abi.h>
+#include <llvm/Config/llvm-config.h>
 #include <string.h>
 
 static emitter emitter_for(emission *em, int number, const kernel_list *l) {
@@ -154,7 +155,11 @@ static void load_fields(entry_function *f, llvm call) {
 /* A constant tensor as a read-only array of the module. */
 static llvm constant_array(const emitter *e, const buffer *b) {
     const node *n = graph_node(e->list->graph, b->node);
+#if LLVM_VERSION_MAJOR >= 19
     llvm bytes = LLVMConstStringInContext2(e->context, n->attr.data, n->attr.bytes, true);
+#else
+    llvm bytes = LLVMConstStringInContext(e->context, n->attr.data, (unsigned)n->attr.bytes, true);
+#endif
     llvm global = LLVMAddGlobal(e->module, LLVMTypeOf(bytes), "constant");
     LLVMSetInitializer(global, bytes);
     LLVMSetGlobalConstant(global, true);
