@@ -215,15 +215,12 @@ static void pack_panel(const contraction *c, llvm column, llvm panel) {
         LLVMTypeRef type = LLVMVectorType(c->type, c->s.lanes);
         llvm numbers = LLVMBuildAdd(e->b, lane_numbers(e, e->i64, c->s.lanes), splat(e, int_constant(e, first), c->s.lanes), "");
         llvm mask = LLVMBuildICmp(e->b, LLVMIntSLT, numbers, splat(e, left, c->s.lanes), ""), packed;
-        llvm align = LLVMConstInt(e->i32, gradus_dtype_size(e->k->dtype), false);
-        if (vectors) {
-            llvm args[4] = {element_pointer(e, c->type, row, int_constant(e, first)), align, mask, LLVMConstNull(type)};
-            packed = call_intrinsic2(e, "llvm.masked.load", type, e->ptr, 4, args);
-        } else {
+        llvm from = element_pointer(e, c->type, row, int_constant(e, first));
+        if (!vectors) {
             llvm offsets = LLVMBuildMul(e->b, numbers, splat(e, by_n, c->s.lanes), "");
-            llvm args[4] = {LLVMBuildGEP2(e->b, c->type, row, &offsets, 1, ""), align, mask, LLVMConstNull(type)};
-            packed = call_intrinsic2(e, "llvm.masked.gather", type, LLVMVectorType(e->ptr, c->s.lanes), 4, args);
+            from = LLVMBuildGEP2(e->b, c->type, row, &offsets, 1, "");
         }
+        packed = vector_load_masked(e, c->type, from, mask, LLVMConstNull(type));
         vector_store_at(e, packed, panel, int_add(e, to, int_constant(e, first)), c->type);
     }
     loop_end(e, &l);

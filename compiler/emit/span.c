@@ -3,6 +3,7 @@
 #include "emit/span.h"
 
 #include <assert.h>
+#include <llvm/Config/llvm-config.h>
 #include <string.h>
 
 point point_new(emitter *e) {
@@ -36,6 +37,38 @@ llvm vector_load_at(const emitter *e, LLVMTypeRef type, llvm base, llvm index, u
 void vector_store_at(const emitter *e, llvm x, llvm base, llvm index, LLVMTypeRef type) {
     llvm s = LLVMBuildStore(e->b, x, element_pointer(e, type, base, index));
     LLVMSetAlignment(s, alignment_of(e, type));
+}
+
+/* The alignment of masked accesses is an operand of the intrinsic up to LLVM 21, then an attribute of its pointer; without
+ * `stored` it is a load. */
+static llvm masked_access(const emitter *e, LLVMTypeRef type, llvm stored, llvm pointers, llvm mask, llvm otherwise) {
+    bool many = LLVMGetTypeKind(LLVMTypeOf(pointers)) == LLVMVectorTypeKind;
+    const char *name = stored ? many ? "llvm.masked.scatter" : "llvm.masked.store" : many ? "llvm.masked.gather" : "llvm.masked.load";
+    LLVMTypeRef of = LLVMTypeOf(stored ? stored : otherwise);
+    llvm args[4];
+    unsigned n = 0, pointer = stored ? 1 : 0;
+    if (stored) args[n++] = stored;
+    args[n++] = pointers;
+#if LLVM_VERSION_MAJOR < 22
+    (void)pointer;
+    args[n++] = LLVMConstInt(e->i32, alignment_of(e, type), false);
+#endif
+    args[n++] = mask;
+    if (!stored) args[n++] = otherwise;
+    llvm call = call_intrinsic2(e, name, of, LLVMTypeOf(pointers), n, args);
+#if LLVM_VERSION_MAJOR >= 22
+    unsigned align = LLVMGetEnumAttributeKindForName("align", 5);
+    LLVMAddCallSiteAttribute(call, pointer + 1, LLVMCreateEnumAttribute(e->context, align, alignment_of(e, type)));
+#endif
+    return call;
+}
+
+llvm vector_load_masked(const emitter *e, LLVMTypeRef type, llvm pointers, llvm mask, llvm otherwise) {
+    return masked_access(e, type, NULL, pointers, mask, otherwise);
+}
+
+void vector_store_masked(const emitter *e, llvm x, LLVMTypeRef type, llvm pointers, llvm mask) {
+    masked_access(e, type, x, pointers, mask, NULL);
 }
 
 /* BOOL is i1 as a value and i8, 0 or 1, in memory. */
@@ -104,16 +137,6 @@ static llvm both_masks(const emitter *e, llvm a, llvm b) {
     return !a ? b : !b ? a : LLVMBuildAnd(e->b, a, b, "");
 }
 
-static llvm masked_load(const emitter *e, LLVMTypeRef type, llvm pointer, llvm mask, llvm otherwise, unsigned lanes) {
-    llvm args[4] = {pointer, LLVMConstInt(e->i32, alignment_of(e, type), false), mask, otherwise};
-    return call_intrinsic2(e, "llvm.masked.load", lanes_of(type, lanes), e->ptr, 4, args);
-}
-
-static llvm masked_gather(const emitter *e, LLVMTypeRef type, llvm pointers, llvm mask, llvm otherwise, unsigned lanes) {
-    llvm args[4] = {pointers, LLVMConstInt(e->i32, alignment_of(e, type), false), mask, otherwise};
-    return call_intrinsic2(e, "llvm.masked.gather", lanes_of(type, lanes), LLVMVectorType(e->ptr, lanes), 4, args);
-}
-
 /* One element under a guard: a branch around the load. */
 static llvm guarded_element(const vector *v, LLVMTypeRef type, llvm pointer, llvm inside, llvm otherwise) {
     const emitter *e = v->p->e;
@@ -156,9 +179,9 @@ static llvm load_value(vector *v, uint32_t id) {
     if (index || !contiguous(e, a)) {
         llvm offsets = strided_offsets(v, a);
         if (index) offsets = LLVMBuildAdd(e->b, offsets, index, "");
-        loaded = masked_gather(e, type, spread_pointers(e, type, base, offsets), mask ? mask : all_lanes(e, v->lanes), fill, v->lanes);
+        loaded = vector_load_masked(e, type, spread_pointers(e, type, base, offsets), mask ? mask : all_lanes(e, v->lanes), fill);
     } else if (mask) {
-        loaded = masked_load(e, type, element_pointer(e, type, base, v->i), mask, fill, v->lanes);
+        loaded = vector_load_masked(e, type, element_pointer(e, type, base, v->i), mask, fill);
     } else {
         loaded = vector_load_at(e, type, base, v->i, v->lanes);
     }
@@ -169,13 +192,11 @@ void vector_store(vector *v, const access *to, llvm base, gradus_dtype dtype, ll
     const emitter *e = v->p->e;
     LLVMTypeRef type = storage_of(e, dtype);
     x = to_storage(e, dtype, x, v->lanes);
-    llvm align = LLVMConstInt(e->i32, alignment_of(e, type), false);
     if (!contiguous(e, to)) {
-        llvm args[4] = {x, spread_pointers(e, type, base, strided_offsets(v, to)), align, v->mask ? v->mask : all_lanes(e, v->lanes)};
-        call_intrinsic2(e, "llvm.masked.scatter", LLVMTypeOf(x), LLVMVectorType(e->ptr, v->lanes), 4, args);
+        llvm mask = v->mask ? v->mask : all_lanes(e, v->lanes);
+        vector_store_masked(e, x, type, spread_pointers(e, type, base, strided_offsets(v, to)), mask);
     } else if (v->mask) {
-        llvm args[4] = {x, element_pointer(e, type, base, v->i), align, v->mask};
-        call_intrinsic2(e, "llvm.masked.store", LLVMTypeOf(x), e->ptr, 4, args);
+        vector_store_masked(e, x, type, element_pointer(e, type, base, v->i), v->mask);
     } else {
         vector_store_at(e, x, base, v->i, type);
     }

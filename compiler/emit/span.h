@@ -54,4 +54,8 @@ void point_store(const point *p, const access *to, gradus_dtype dtype, llvm x, l
 llvm vector_load_at(const emitter *e, LLVMTypeRef type, llvm base, llvm index, unsigned lanes);
 void vector_store_at(const emitter *e, llvm x, llvm base, llvm index, LLVMTypeRef type);
 
+/* The lanes of `mask` from or to memory: at a pointer on, or each at one of a vector of pointers. */
+llvm vector_load_masked(const emitter *e, LLVMTypeRef type, llvm pointers, llvm mask, llvm otherwise);
+void vector_store_masked(const emitter *e, llvm x, LLVMTypeRef type, llvm pointers, llvm mask);
+
 #endif
