@@ -45,10 +45,10 @@ static gradus_status fail_check(const gradus_abi_check *check, int64_t batch, in
     place_in_words(&check->shape, batch, position, place, sizeof place);
     if (check->bound == 0) {
         return fail(GRADUS_ERROR_ARGUMENT,
-                    "%s: index %" PRId64 "%s points into nothing: the axis is empty; nothing was written",
+                    "%s: index %" PRId64 "%s points into nothing: the axis is empty; the state is as it was",
                     check->where, index, place);
     }
-    return fail(GRADUS_ERROR_ARGUMENT, "%s: index %" PRId64 "%s is outside 0 … %" PRId64 "; nothing was written",
+    return fail(GRADUS_ERROR_ARGUMENT, "%s: index %" PRId64 "%s is outside 0 … %" PRId64 "; the state is as it was",
                 check->where, index, place, check->bound - 1);
 }
 
