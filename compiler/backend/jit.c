@@ -107,6 +107,8 @@ static bool make_modules(compilation *c) {
         if (!target_host(c->cpu, i == EMIT_COLD, &c->parts[i].target)) return false;
     }
     c->emission.hot = EMIT_MODULES - EMIT_HOT;
+    /* the thread of the last hot module has the cold one to do first: some code for each state's first value and entry */
+    c->emission.modules[EMIT_HOT + 1].weight = (size_t)c->g->states.count * 3 + (size_t)c->count * 20;
     c->emission.target = &c->parts[0].target.emit;
     c->emission.memory = &c->memory;
     return true;
