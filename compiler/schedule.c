@@ -47,17 +47,9 @@ static void detour(kernel_list *l, store *s) {
     b.first = b.last = -1;
     VEC_PUSH(l->memory, &l->buffers, b);
     s->to.buffer = l->buffers.count - 1;
-    kernel *copy = ARENA_NEW(l->memory, kernel);
-    copy->kind = KERNEL_ROWS;
-    copy->rank = 1;
-    copy->dims[0] = shape_extent(&b.shape, 0, shape_rank(&b.shape));
-    value v = {.kind = VALUE_LOAD, .node = b.node, .dtype = b.dtype, .varies = true};
-    v.at = (access){.buffer = s->to.buffer, .stride = {{1, 0}}};
-    VEC_PUSH(l->memory, &copy->values, v);
-    VEC_PUSH(l->memory, &copy->stores, ((store){.value = 0, .to = {.buffer = state, .stride = {{1, 0}}}}));
+    kernel *copy = kernel_add_copy(l, s->to.buffer, state);
     copy->cost = (double)copy->dims[0].factor / 8;
     copy->serial = copy->cost < SERIAL_NS;
-    VEC_PUSH(l->memory, &l->kernels, copy);
 }
 
 static void add_data_edges(dependencies *d) {
@@ -134,8 +126,7 @@ static void cut_phases(const dependencies *d) {
     kernel **order = ARENA_ARRAY(l->memory, kernel *, d->count);
     for (uint32_t k = 0; k < d->count; k++) phase[k] = -1;
     for (uint32_t done = 0; done < d->count; now++) {
-        const uint32_t start = done;
-        (void)start;
+        uint32_t before = done;
         for (bool more = true; more;) {
             more = false;
             for (uint32_t k = 0; k < d->count; k++) {
@@ -146,7 +137,8 @@ static void cut_phases(const dependencies *d) {
                 more = true;
             }
         }
-        assert(done > start && "dependencies form no cycle");
+        assert(done > before && "dependencies form no cycle");
+        (void)before;
     }
     if (d->count) memcpy(l->kernels.items, order, sizeof *order * d->count);
     l->phases = now;

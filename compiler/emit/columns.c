@@ -38,34 +38,15 @@ static llvm stored_identity(const emitter *e, const reduction *r) {
     return dtype == GRADUS_BOOL ? LLVMConstInt(e->i8, s.u8, false) : constant(e, dtype, s);
 }
 
-static llvm load_lanes(const vector *v, gradus_dtype dtype, llvm array, llvm at) {
-    const emitter *e = v->p->e;
-    llvm x = vector_load_at(e, storage_of(e, dtype), array, at, v->lanes);
-    return dtype == GRADUS_BOOL ? LLVMBuildTrunc(e->b, x, lanes_of(e->i1, v->lanes), "") : x;
-}
-
-static void store_lanes(const vector *v, gradus_dtype dtype, llvm array, llvm at, llvm x) {
-    const emitter *e = v->p->e;
-    if (dtype == GRADUS_BOOL) x = LLVMBuildZExt(e->b, x, lanes_of(e->i8, v->lanes), "");
-    vector_store_at(e, x, array, at, storage_of(e, dtype));
-}
-
 /* Rows come in order, so an equal one never wins. */
 static void keep_larger(const vector *v, gradus_dtype dtype, llvm best, llvm best_at, llvm at, llvm x, llvm row) {
     const emitter *e = v->p->e;
-    llvm old = load_lanes(v, dtype, best, at), old_row = vector_load_at(e, e->i32, best_at, at, v->lanes), better;
+    llvm old = element_load(e, dtype, best, at, v->lanes), old_row = vector_load_at(e, e->i32, best_at, at, v->lanes);
     llvm none = splat(e, LLVMConstInt(e->i32, INT32_MAX, false), v->lanes);
-    if (dtype == GRADUS_F32 || dtype == GRADUS_F64) {
-        llvm pair[2] = {x, old};
-        llvm at_most = emit_op(e, OP_less_equal, dtype, GRADUS_BOOL, v->lanes, pair);
-        better = LLVMBuildAnd(e->b, LLVMBuildFCmp(e->b, LLVMRealORD, old, old, ""), LLVMBuildNot(e->b, at_most, ""), "");
-    } else {
-        llvm pair[2] = {old, x};
-        better = emit_op(e, OP_less, dtype, GRADUS_BOOL, v->lanes, pair);
-    }
+    llvm better = emit_beats(e, dtype, v->lanes, x, old);
     better = LLVMBuildOr(e->b, better, LLVMBuildICmp(e->b, LLVMIntEQ, old_row, none, ""), "");
     better = LLVMBuildAnd(e->b, better, LLVMBuildICmp(e->b, LLVMIntNE, row, none, ""), "");
-    store_lanes(v, dtype, best, at, LLVMBuildSelect(e->b, better, x, old, ""));
+    element_store(e, dtype, LLVMBuildSelect(e->b, better, x, old, ""), best, at, v->lanes);
     vector_store_at(e, LLVMBuildSelect(e->b, better, row, old_row, ""), best_at, at, e->i32);
 }
 
@@ -81,7 +62,8 @@ static void chain_body(vector *v, void *user) {
             llvm row = splat(e, LLVMBuildTrunc(e->b, c->row, e->i32, ""), v->lanes);
             keep_larger(v, dtype, c->chains[i], c->chain_at[i], at, x, row);
         } else {
-            store_lanes(v, dtype, c->chains[i], at, emit_combine(e, r->op, dtype, v->lanes, load_lanes(v, dtype, c->chains[i], at), x));
+            llvm old = element_load(e, dtype, c->chains[i], at, v->lanes);
+            element_store(e, dtype, emit_combine(e, r->op, dtype, v->lanes, old, x), c->chains[i], at, v->lanes);
         }
     }
 }
@@ -92,12 +74,12 @@ static void total_body(vector *v, void *user) {
     for (uint32_t i = 0; i < e->k->reductions.count; i++) {
         const reduction *r = &e->k->reductions.items[i];
         gradus_dtype dtype = dtype_of(e, r);
-        llvm x = load_lanes(v, dtype, c->chains[i], v->i);
+        llvm x = element_load(e, dtype, c->chains[i], v->i, v->lanes);
         if (r->op == OP_argmax) {
             keep_larger(v, dtype, c->totals[i], c->total_at[i], v->i, x, vector_load_at(e, e->i32, c->chain_at[i], v->i, v->lanes));
         } else {
-            llvm old = load_lanes(v, dtype, c->totals[i], v->i);
-            store_lanes(v, dtype, c->totals[i], v->i, emit_combine(e, r->op, dtype, v->lanes, old, x));
+            llvm old = element_load(e, dtype, c->totals[i], v->i, v->lanes);
+            element_store(e, dtype, emit_combine(e, r->op, dtype, v->lanes, old, x), c->totals[i], v->i, v->lanes);
         }
     }
 }

@@ -307,12 +307,7 @@ static void one_tile(contraction *c, llvm first_row, llvm left) {
 }
 
 static llvm operand_base(const contraction *c, const access *a) {
-    const emitter *e = c->p.e;
-    llvm offset = int_constant(e, 0);
-    for (int power = 0; power < OFFSET_POWERS; power++)
-        if (a->offset[power]) offset = int_add(e, offset, extent_value(e, (extent){a->offset[power], power}));
-    for (int d = 0; d < c->s.m; d++) offset = int_add(e, offset, int_mul(e, c->p.at[d], extent_value(e, a->stride[d])));
-    return element_pointer(e, c->type, e->pointers[a->buffer], offset);
+    return element_pointer(c->p.e, c->type, c->p.e->pointers[a->buffer], access_offset(&c->p, a, c->s.m));
 }
 
 static void one_unit(contraction *c, llvm number, llvm packed) {

@@ -105,6 +105,9 @@ bool emit_has_op(op_code op, gradus_dtype operand);
 llvm emit_combine(const emitter *e, op_code op, gradus_dtype dtype, unsigned lanes, llvm acc, llvm x);
 scalar reduction_identity(op_code op, gradus_dtype dtype);
 
+/* Whether x takes the place of the largest so far in an argmax: NaN beats all but NaN, equals do not beat. */
+llvm emit_beats(const emitter *e, gradus_dtype dtype, unsigned lanes, llvm x, llvm best);
+
 llvm emit_random(const emitter *e, gradus_dtype dtype, unsigned lanes, llvm seed, llvm counter, uint32_t stream, llvm index);
 
 /* --- kernels ------------------------------------------------------------------------------------------------------- */

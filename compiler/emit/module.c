@@ -13,13 +13,6 @@
 #include <llvm/Config/llvm-config.h>
 #include <string.h>
 
-static emitter emitter_for(emission *em, int number, const kernel_list *l) {
-    LLVMModuleRef module = em->modules[number].module;
-    emitter e = {.em = em, .context = LLVMGetModuleContext(module), .module = module, .target = em->target, .memory = em->memory, .list = l};
-    e.b = em->modules[number].builder;
-    return e;
-}
-
 static void set_types(emitter *e) {
     e->i1 = LLVMInt1TypeInContext(e->context);
     e->i8 = LLVMInt8TypeInContext(e->context);
@@ -29,6 +22,14 @@ static void set_types(emitter *e) {
     e->f64 = LLVMDoubleTypeInContext(e->context);
     e->ptr = LLVMPointerTypeInContext(e->context, 0);
     e->none = LLVMVoidTypeInContext(e->context);
+}
+
+static emitter emitter_for(emission *em, int number, const kernel_list *l) {
+    LLVMModuleRef module = em->modules[number].module;
+    emitter e = {.em = em, .context = LLVMGetModuleContext(module), .module = module, .target = em->target, .memory = em->memory, .list = l};
+    e.b = em->modules[number].builder;
+    set_types(&e);
+    return e;
 }
 
 static bool is_available(const kernel_list *l, const kernel *k) {
@@ -123,7 +124,6 @@ static const char *kernel_symbol(emission *em, const kernel_list *l, const kerne
     emitter e = emitter_for(em, module_for(em, k, once), l);
     uint32_t *ids = ARENA_ARRAY(em->memory, uint32_t, l->buffers.count + 1), count = kernel_buffers(k, ids);
     bool define;
-    set_types(&e);
     e.k = k;
     emit_kernel(&e, shared_function(&e, symbol.data, kernel_type(&e, k, count), &define), ids, count);
     *scratch = e.scratch_bytes;
@@ -267,7 +267,6 @@ bool emit_entry(emission *em, const kernel_list *l, const char *symbol, bool onc
     for (uint32_t i = 0; i < l->kernels.count; i++)
         if (!is_available(l, l->kernels.items[i])) return false;
     emitter e = emitter_for(em, EMIT_COLD, l);
-    set_types(&e);
     LLVMTypeRef type = LLVMFunctionType(e.i32, (LLVMTypeRef[]){e.ptr, e.i32, e.i32}, 3, false);
     llvm function = e.function = LLVMAddFunction(e.module, symbol, type);
     set_attributes(&e, function);

@@ -50,28 +50,14 @@ static bool stores_in(const rows *r, const store *s, int32_t round) {
     return !s->row && r->p.e->k->values.items[s->value].stage == round;
 }
 
-/* NaN beats all but NaN, equals do not beat: as the evaluator's argmax. */
-static llvm beats(const emitter *e, gradus_dtype dtype, unsigned lanes, llvm x, llvm best) {
-    llvm pair[2] = {x, best};
-    if (dtype != GRADUS_F32 && dtype != GRADUS_F64) {
-        llvm swapped[2] = {best, x};
-        return emit_op(e, OP_less, dtype, GRADUS_BOOL, lanes, swapped);
-    }
-    llvm ordered = LLVMBuildFCmp(e->b, LLVMRealORD, best, best, "");
-    llvm not_at_most = LLVMBuildNot(e->b, emit_op(e, OP_less_equal, dtype, GRADUS_BOOL, lanes, pair), "");
-    return LLVMBuildAnd(e->b, ordered, not_at_most, "");
-}
-
 static void accumulate(vector *v, const accumulator *a, const reduction *r) {
     const emitter *e = v->p->e;
     gradus_dtype dtype = e->k->values.items[r->value].dtype;
-    LLVMTypeRef type = type_of(e, dtype), kept = storage_of(e, dtype);
     llvm x = vector_value(v, r->value);
     llvm at = LLVMBuildAnd(e->b, v->i, int_constant(e, ORDER_LANES - 1), "");
-    llvm old = vector_load_at(e, type == e->i1 ? kept : type, a->lanes, at, v->lanes), new;
-    if (type == e->i1) old = LLVMBuildTrunc(e->b, old, lanes_of(e->i1, v->lanes), "");
+    llvm old = element_load(e, dtype, a->lanes, at, v->lanes), new;
     if (r->op == OP_argmax) {
-        llvm better = beats(e, dtype, v->lanes, x, old);
+        llvm better = emit_beats(e, dtype, v->lanes, x, old);
         if (v->mask) better = LLVMBuildAnd(e->b, better, v->mask, "");
         llvm here = LLVMBuildAdd(e->b, splat(e, LLVMBuildTrunc(e->b, v->i, e->i32, ""), v->lanes), lane_numbers(e, e->i32, v->lanes), "");
         llvm places = vector_load_at(e, e->i32, a->places, at, v->lanes);
@@ -85,8 +71,7 @@ static void accumulate(vector *v, const accumulator *a, const reduction *r) {
         new = emit_combine(e, r->op, dtype, v->lanes, old, x);
         if (v->mask) new = LLVMBuildSelect(e->b, v->mask, new, old, "");
     }
-    if (type == e->i1) new = LLVMBuildZExt(e->b, new, lanes_of(e->i8, v->lanes), "");
-    vector_store_at(e, new, a->lanes, at, kept);
+    element_store(e, dtype, new, a->lanes, at, v->lanes);
 }
 
 static void round_body(vector *v, void *user) {
@@ -123,10 +108,7 @@ static void start(const rows *r, uint32_t i) {
 static llvm tree(const emitter *e, const accumulator *a, const reduction *r, gradus_dtype dtype) {
     llvm v[ORDER_LANES];
     unsigned n = a->vectors, width = e->lanes;
-    for (unsigned j = 0; j < n; j++) {
-        v[j] = vector_load_at(e, storage_of(e, dtype), a->lanes, int_constant(e, (int64_t)j * width), width);
-        if (dtype == GRADUS_BOOL) v[j] = LLVMBuildTrunc(e->b, v[j], lanes_of(e->i1, width), "");
-    }
+    for (unsigned j = 0; j < n; j++) v[j] = element_load(e, dtype, a->lanes, int_constant(e, (int64_t)j * width), width);
     for (unsigned half = ORDER_LANES / 2; half; half /= 2) {
         if (half >= width) { /* lanes beyond those in use hold the identity, which changes nothing */
             for (unsigned j = 0; j < half / width && j + half / width < n; j++)
@@ -150,7 +132,7 @@ static llvm best_place(const emitter *e, const accumulator *a, gradus_dtype dtyp
     loop l = loop_begin(e, int_constant(e, 1), int_constant(e, (int64_t)a->vectors * e->lanes), 1);
     llvm x = vector_load_at(e, type, a->lanes, l.i, 0), at = vector_load_at(e, e->i32, a->places, l.i, 0);
     llvm old = vector_load_at(e, type, best, zero, 0), old_at = vector_load_at(e, e->i32, place, zero, 0);
-    llvm better = beats(e, dtype, 0, x, old), beaten = beats(e, dtype, 0, old, x);
+    llvm better = emit_beats(e, dtype, 0, x, old), beaten = emit_beats(e, dtype, 0, old, x);
     llvm earlier = LLVMBuildAnd(e->b, LLVMBuildNot(e->b, beaten, ""), LLVMBuildICmp(e->b, LLVMIntSLT, at, old_at, ""), "");
     llvm used = LLVMBuildICmp(e->b, LLVMIntNE, at, LLVMConstInt(e->i32, INT32_MAX, false), "");
     better = LLVMBuildAnd(e->b, LLVMBuildOr(e->b, better, earlier, ""), used, "");

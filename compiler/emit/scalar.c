@@ -187,6 +187,14 @@ scalar reduction_identity(op_code op, gradus_dtype dtype) {
     }
 }
 
+llvm emit_beats(const emitter *e, gradus_dtype dtype, unsigned lanes, llvm x, llvm best) {
+    llvm pair[2] = {x, best}, swapped[2] = {best, x};
+    if (!is_float(dtype)) return emit_op(e, OP_less, dtype, GRADUS_BOOL, lanes, swapped);
+    llvm ordered = LLVMBuildFCmp(e->b, LLVMRealORD, best, best, "");
+    llvm not_at_most = LLVMBuildNot(e->b, emit_op(e, OP_less_equal, dtype, GRADUS_BOOL, lanes, pair), "");
+    return LLVMBuildAnd(e->b, ordered, not_at_most, "");
+}
+
 /* The numbers come from a function of their own, since Philox is long and several kernels draw. */
 llvm emit_random(const emitter *e, gradus_dtype dtype, unsigned lanes, llvm seed, llvm counter, uint32_t stream, llvm index) {
     text name = {.memory = e->memory};

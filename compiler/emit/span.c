@@ -80,15 +80,29 @@ static llvm to_storage(const emitter *e, gradus_dtype dtype, llvm x, unsigned la
     return dtype == GRADUS_BOOL ? LLVMBuildZExt(e->b, x, lanes_of(e->i8, lanes), "") : x;
 }
 
-llvm access_base(const point *p, const access *a, gradus_dtype dtype, llvm last) {
+llvm element_load(const emitter *e, gradus_dtype dtype, llvm base, llvm index, unsigned lanes) {
+    return from_storage(e, dtype, vector_load_at(e, storage_of(e, dtype), base, index, lanes));
+}
+
+void element_store(const emitter *e, gradus_dtype dtype, llvm x, llvm base, llvm index, unsigned lanes) {
+    vector_store_at(e, to_storage(e, dtype, x, lanes), base, index, storage_of(e, dtype));
+}
+
+llvm access_offset(const point *p, const access *a, int rank) {
     const emitter *e = p->e;
     llvm offset = int_constant(e, 0);
     for (int power = 0; power < OFFSET_POWERS; power++)
         if (a->offset[power]) offset = int_add(e, offset, extent_value(e, (extent){a->offset[power], power}));
-    for (int d = 0; d < e->k->rank; d++) {
-        llvm at = d == e->k->rank - 1 ? last : p->at[d];
-        if (a->stride[d].factor && at) offset = int_add(e, offset, int_mul(e, at, extent_value(e, a->stride[d])));
-    }
+    for (int d = 0; d < rank; d++)
+        if (a->stride[d].factor) offset = int_add(e, offset, int_mul(e, p->at[d], extent_value(e, a->stride[d])));
+    return offset;
+}
+
+llvm access_base(const point *p, const access *a, gradus_dtype dtype, llvm last) {
+    const emitter *e = p->e;
+    const int inner = e->k->rank - 1;
+    llvm offset = access_offset(p, a, inner);
+    if (last && a->stride[inner].factor) offset = int_add(e, offset, int_mul(e, last, extent_value(e, a->stride[inner])));
     return element_pointer(e, storage_of(e, dtype), e->pointers[a->buffer], offset);
 }
 
@@ -204,7 +218,7 @@ void vector_store(vector *v, const access *to, llvm base, gradus_dtype dtype, ll
 
 void point_store(const point *p, const access *to, gradus_dtype dtype, llvm x, llvm last) {
     const emitter *e = p->e;
-    vector_store_at(e, to_storage(e, dtype, x, 0), access_base(p, to, dtype, last), int_constant(e, 0), storage_of(e, dtype));
+    element_store(e, dtype, x, access_base(p, to, dtype, last), int_constant(e, 0), 0);
 }
 
 /* --- values ----------------------------------------------------------------------------------------------------------- */
@@ -212,12 +226,8 @@ void point_store(const point *p, const access *to, gradus_dtype dtype, llvm x, l
 /* The affine function of an iota or a random number's place, as i64. */
 static llvm affine(const vector *v, const access *a) {
     const emitter *e = v->p->e;
-    llvm base = int_constant(e, 0);
-    for (int power = 0; power < OFFSET_POWERS; power++)
-        if (a->offset[power]) base = int_add(e, base, extent_value(e, (extent){a->offset[power], power}));
-    int last = e->k->rank - 1;
-    for (int d = 0; d < last; d++)
-        if (a->stride[d].factor) base = int_add(e, base, int_mul(e, v->p->at[d], extent_value(e, a->stride[d])));
+    const int last = e->k->rank - 1;
+    llvm base = access_offset(v->p, a, last);
     if (!v->lanes) return base;
     llvm all = splat(e, base, v->lanes);
     if (!a->stride[last].factor) return all;
@@ -246,10 +256,7 @@ static llvm compute(vector *v, uint32_t id) {
         return emit_op(e, it->op, e->k->values.items[it->args[0]].dtype, it->dtype, v->lanes, args);
     case VALUE_REDUCED: {
         assert(v->p->accumulators && "reductions along rows are known before they are used");
-        LLVMTypeRef type = type_of(e, it->dtype);
-        llvm x = vector_load_at(e, storage_of(e, it->dtype), v->p->accumulators[it->reduction], int_sub(e, v->i, v->p->from), v->lanes);
-        (void)type;
-        return from_storage(e, it->dtype, x);
+        return element_load(e, it->dtype, v->p->accumulators[it->reduction], int_sub(e, v->i, v->p->from), v->lanes);
     }
     case VALUE_PRODUCT: return vector_load_at(e, type_of(e, it->dtype), v->p->tile, int_sub(e, v->i, v->p->from), v->lanes);
     }
@@ -275,10 +282,10 @@ llvm vector_value(vector *v, uint32_t id) {
         return v->cache[id] = splat(e, point_value(v->p, id), v->lanes);
     }
     if (is_kept(v->p, id) && v->p->kept[id] < v->p->round)
-        return v->cache[id] = from_storage(e, it->dtype, vector_load_at(e, storage_of(e, it->dtype), v->p->rows[id], v->i, v->lanes));
+        return v->cache[id] = element_load(e, it->dtype, v->p->rows[id], v->i, v->lanes);
     llvm x = compute(v, id);
     if (is_kept(v->p, id) && v->p->kept[id] == v->p->round)
-        vector_store_at(e, to_storage(e, it->dtype, x, v->lanes), v->p->rows[id], v->i, storage_of(e, it->dtype));
+        element_store(e, it->dtype, x, v->p->rows[id], v->i, v->lanes);
     return v->cache[id] = x;
 }
 

@@ -45,6 +45,9 @@ void span_of_stores(point *p, llvm from, llvm to, bool whole);
 llvm vector_value(vector *v, uint32_t id);  /* as lanes */
 llvm point_value(point *p, uint32_t id);    /* a value that does not vary, as one element */
 
+/* The element that an access means at this point, by the loop dimensions before `rank`. */
+llvm access_offset(const point *p, const access *a, int rank);
+
 /* Where an access points at this point, its last dimension at 0 (or at `last`). */
 llvm access_base(const point *p, const access *a, gradus_dtype dtype, llvm last);
 void vector_store(vector *v, const access *to, llvm base, gradus_dtype dtype, llvm x);
@@ -53,6 +56,10 @@ void point_store(const point *p, const access *to, gradus_dtype dtype, llvm x, l
 /* Vectors from and to plain arrays of storage elements at base[index]. */
 llvm vector_load_at(const emitter *e, LLVMTypeRef type, llvm base, llvm index, unsigned lanes);
 void vector_store_at(const emitter *e, llvm x, llvm base, llvm index, LLVMTypeRef type);
+
+/* The same for values of a dtype: BOOL is i1 as a value and i8, 0 or 1, in memory. */
+llvm element_load(const emitter *e, gradus_dtype dtype, llvm base, llvm index, unsigned lanes);
+void element_store(const emitter *e, gradus_dtype dtype, llvm x, llvm base, llvm index, unsigned lanes);
 
 /* The lanes of `mask` from or to memory: at a pointer on, or each at one of a vector of pointers. */
 llvm vector_load_masked(const emitter *e, LLVMTypeRef type, llvm pointers, llvm mask, llvm otherwise);

@@ -19,24 +19,10 @@ static void add_store(fusion *f, uint32_t id, uint32_t to) {
     VEC_PUSH(f->list->memory, &k->stores, s);
 }
 
-/* A kernel of its own that copies memory to memory. */
-static void add_copy(fusion *f, uint32_t id, uint32_t from, uint32_t to) {
-    const node *n = graph_node(f->g, id);
-    kernel *k = ARENA_NEW(f->list->memory, kernel);
-    k->kind = KERNEL_ROWS;
-    k->rank = 1;
-    k->dims[0] = shape_extent(&n->shape, 0, shape_rank(&n->shape));
-    value v = {.kind = VALUE_LOAD, .node = id, .dtype = n->dtype};
-    v.at = (access){.buffer = from, .stride = {{1, 0}}};
-    VEC_PUSH(f->list->memory, &k->values, v);
-    VEC_PUSH(f->list->memory, &k->stores, ((store){.value = 0, .to = {.buffer = to, .stride = {{1, 0}}}}));
-    VEC_PUSH(f->list->memory, &f->list->kernels, k);
-}
-
 static void add_result(fusion *f, uint32_t id, uint32_t to) {
     bool stored = fusion_is_stored(f, id);
     if (stored || f->list->kernels.items[f->nodes[id].kernel]->kind == KERNEL_SCATTER)
-        add_copy(f, id, fusion_buffer(f, id), to);
+        kernel_add_copy(f->list, fusion_buffer(f, id), to);
     else add_store(f, id, to);
 }
 

@@ -164,11 +164,11 @@ static void settle(fusion *f, uint32_t id, uint32_t at, uint32_t result, const i
 
 /* Undoes what a failed attempt wrote. */
 typedef struct {
-    uint32_t values, memo, buffers;
+    uint32_t values, memo;
 } mark;
 
 static mark mark_of(const fusion *f, uint32_t at) {
-    return (mark){f->fillings.items[at]->k->values.count, f->fillings.items[at]->memo.count, 0};
+    return (mark){f->fillings.items[at]->k->values.count, f->fillings.items[at]->memo.count};
 }
 
 static void roll_back(fusion *f, uint32_t at, mark m) {

@@ -68,3 +68,17 @@ bool kernel_may_overwrite(const kernel *k, const store *s, uint32_t id) {
     }
     return true;
 }
+
+kernel *kernel_add_copy(kernel_list *l, uint32_t from, uint32_t to) {
+    const buffer *b = &l->buffers.items[from];
+    kernel *k = ARENA_NEW(l->memory, kernel);
+    k->kind = KERNEL_ROWS;
+    k->rank = 1;
+    k->dims[0] = shape_extent(&b->shape, 0, shape_rank(&b->shape));
+    value v = {.kind = VALUE_LOAD, .node = b->node, .dtype = b->dtype, .varies = true};
+    v.at = (access){.buffer = from, .stride = {{1, 0}}};
+    VEC_PUSH(l->memory, &k->values, v);
+    VEC_PUSH(l->memory, &k->stores, ((store){.value = 0, .to = {.buffer = to, .stride = {{1, 0}}}}));
+    VEC_PUSH(l->memory, &l->kernels, k);
+    return k;
+}

@@ -132,6 +132,9 @@ bool kernel_writes(const kernel *k, uint32_t id);
  * place, before that. */
 bool kernel_may_overwrite(const kernel *k, const store *s, uint32_t id);
 
+/* Appends a kernel that copies buffer `from` to buffer `to`, which hold as many elements of one dtype. */
+kernel *kernel_add_copy(kernel_list *l, uint32_t from, uint32_t to);
+
 const char *kernel_kind_name(kernel_kind kind); /* "rows", "columns", … */
 
 /* A kernel as text that says all there is to emit, but not which buffers b0, b1, … are: equal texts are equal code. */

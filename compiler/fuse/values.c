@@ -64,11 +64,6 @@ static void pick_axes(const index_map *map, int from, int count, int first, inde
     for (int a = 0; a < count; a++) out->start[first + a] = map->start[from + a];
 }
 
-static index_map nowhere(void) {
-    index_map map = index_identity(0);
-    return map;
-}
-
 /* x[i, y[j], k] and x[i, y[i, j, k], k]: x is in memory, and one of its axes moves by a computed index. */
 static uint32_t gather_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
                              uint32_t *force) {
@@ -79,7 +74,7 @@ static uint32_t gather_value(fusion *f, uint32_t at, const node *n, uint32_t id,
     }
     const gradus_shape *xs = &graph_node(f->g, x)->shape;
     int axis = n->attr.axis, rank = shape_rank(xs), y_rank = shape_rank(&graph_node(f->g, y)->shape);
-    index_map at_x = nowhere(), at_y = nowhere();
+    index_map at_x = index_identity(0), at_y = index_identity(0);
     if (n->op == OP_take) {
         pick_axes(map, 0, axis, 0, &at_x);
         pick_axes(map, axis + y_rank, rank - axis - 1, axis + 1, &at_x);
@@ -153,7 +148,7 @@ static uint32_t random_value(fusion *f, uint32_t at, const node *n, uint32_t id,
                              uint32_t *force) {
     value v = {.kind = VALUE_RANDOM, .node = id, .dtype = n->dtype, .n_args = 2, .stream = n->attr.stream};
     for (int i = 0; i < 2; i++) {
-        index_map element = nowhere();
+        index_map element = index_identity(0);
         element.start[0] = i;
         v.args[i] = fusion_value(f, at, n->inputs[0], &element, force);
         if (v.args[i] == NO_ID) return NO_ID;
