@@ -2,12 +2,10 @@
  * Whole files.  See file.h. */
 #include "base/file.h"
 
-#include "base/text.h"
+#include "runtime/files.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 static gradus_status fail_io(const char *path, const char *what, int code) {
     return fail(code == ENOENT ? GRADUS_ERROR_NOT_FOUND : GRADUS_ERROR_IO, "%s: cannot %s: %s", path, what,
@@ -55,26 +53,9 @@ gradus_status file_read_text(arena *memory, const char *path, size_t limit, char
     return status;
 }
 
-static gradus_status write_to(const char *path, const char *data, size_t length) {
-    errno = 0;
-    FILE *stream = fopen(path, "wb");
-    if (!stream) return fail(GRADUS_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
-    size_t written = length ? fwrite(data, 1, length, stream) : 0;
-    int code = written == length ? 0 : errno;
-    if (fclose(stream) != 0 && !code) code = errno;
-    if (written == length && !code) return GRADUS_OK;
-    return fail(GRADUS_ERROR_IO, "%s: cannot write: %s", path, strerror(code));
-}
-
-gradus_status file_write(arena *memory, const char *path, const char *data, size_t length) {
-    struct stat there;
-    bool plain = lstat(path, &there) != 0 || S_ISREG(there.st_mode);
-    if (!plain) return write_to(path, data, length); /* a terminal, a pipe, a link: nothing to put in its place */
-    text beside = {.memory = memory};
-    text_append(&beside, "%s.%ld.new", path, (long)getpid());
-    gradus_status status = write_to(beside.data, data, length);
-    if (status == GRADUS_OK && rename(beside.data, path) != 0)
-        status = fail(GRADUS_ERROR_IO, "%s: cannot write: %s", path, strerror(errno));
-    if (status != GRADUS_OK) unlink(beside.data);
-    return status;
+gradus_status file_write(const char *path, const char *data, size_t length) {
+    writer w;
+    gradus_status status = writer_begin(&w, path);
+    if (status == GRADUS_OK) status = writer_put(&w, data, length);
+    return writer_end(&w, status);
 }

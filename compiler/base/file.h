@@ -11,8 +11,8 @@
  * Needs a guard. */
 gradus_status file_read_text(arena *memory, const char *path, size_t limit, char **data, size_t *length);
 
-/* Writes a file whole or not at all: a regular file is written beside its place and then renamed.  GRADUS_ERROR_IO
- * where that fails; what was there before is then still there.  Needs a guard. */
-gradus_status file_write(arena *memory, const char *path, const char *data, size_t length);
+/* Writes a file whole or not at all, see runtime/files.h.  GRADUS_ERROR_IO, GRADUS_ERROR_MEMORY where that fails; what was
+ * there before is then still there. */
+gradus_status file_write(const char *path, const char *data, size_t length);
 
 #endif

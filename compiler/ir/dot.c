@@ -202,7 +202,7 @@ static gradus_status draw_guarded(const gradus_graph *g, const char *entry_name,
         text out = {.memory = memory};
         graph_dot(g, entry_name, &out);
         const gradus_status status =
-            svg ? dot_write_svg(out.data, out.length, path) : file_write(memory, path, out.data, out.length);
+            svg ? dot_write_svg(out.data, out.length, path) : file_write(path, out.data, out.length);
         guard_leave(&here);
         return status;
     }

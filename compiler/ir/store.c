@@ -12,7 +12,7 @@ static gradus_status write_guarded(const gradus_graph *g, const char *path, aren
     if (GUARDED(&here)) {
         text out = {.memory = memory};
         graph_print(g, &out);
-        const gradus_status status = file_write(memory, path, out.data, out.length);
+        const gradus_status status = file_write(path, out.data, out.length);
         guard_leave(&here);
         return status;
     }

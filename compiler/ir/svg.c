@@ -92,7 +92,7 @@ static gradus_status convert(const int *descriptors, const char *dot, size_t len
     const char *svg = read_back(memory, descriptors[1], SVG_LIMIT, &svg_length);
     const char *said = read_back(memory, descriptors[2], 500, &said_length);
     if (status > 0 || svg_length == 0) return fail(GRADUS_ERROR_IO, "%s: \"dot\" failed: %s", path, said);
-    return file_write(memory, path, svg, svg_length);
+    return file_write(path, svg, svg_length);
 }
 
 static gradus_status convert_guarded(const int *descriptors, const char *dot, size_t length, const char *path,

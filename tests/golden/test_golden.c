@@ -169,7 +169,7 @@ static void run_case(const char *path, arena *memory) {
     if (getenv("GRADUS_BLESS")) {
         text file = {.memory = memory};
         text_append(&file, "%s%s%s", c.head, c.before, out.data);
-        if (file_write(memory, path, file.data, file.length) != GRADUS_OK) fail_msg("%s", gradus_last_error());
+        if (file_write(path, file.data, file.length) != GRADUS_OK) fail_msg("%s", gradus_last_error());
     } else if (strcmp(c.results, out.data) != 0) {
         print_difference(path, c.results, out.data);
     }
