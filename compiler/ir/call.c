@@ -2,6 +2,7 @@
  * Entering and leaving public builders.  See call.h. */
 #include "ir/call.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A text of the user's may be gone tomorrow, so it is copied, but not once for each of a thousand nodes. */
@@ -71,4 +72,9 @@ void call_options(void *to, size_t size, const void *options) {
     memset(to, 0, size);
     if (options) memcpy(&given, options, sizeof given); /* size_ stands first */
     if (given) memcpy(to, options, given < size ? given : size);
+}
+
+double option_value(double given, double standard) {
+    if (given != 0) return given;
+    return signbit(given) ? 0 : standard;
 }

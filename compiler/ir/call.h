@@ -43,6 +43,7 @@ void call_out_of_memory(call *c);                  /* the graph now has failed; 
 
 /* Copies the options that the caller knows of, by its size_; the others are 0, as they are all for NULL. */
 void call_options(void *to, size_t size, const void *options);
+double option_value(double given, double standard); /* as it is meant: 0 is the default, -0 a real 0 */
 
 /* Sets gradus_last_error() to the graph's first error and returns GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it
  * is that; GRADUS_OK where there is none. */
@@ -103,11 +104,20 @@ uint32_t compose_normal(gradus_graph *g, gradus_dtype dtype, const gradus_shape 
 /* A param or state with the initialiser given; `op` is OP_param or OP_state. */
 uint32_t compose_state(gradus_graph *g, op_code op, const char *name, gradus_dtype dtype, const gradus_shape *shape,
                        const gradus_initializer *first);
+/* A layer's name: the one given, or the first of "dense", "dense_2", … that no name begins with, up to a '/'. */
+const char *compose_layer_name(gradus_graph *g, const char *given, const char *standard);
+/* The param or state LAYER/WHAT. */
+uint32_t compose_layer_state(gradus_graph *g, op_code op, const char *layer, const char *what, gradus_dtype dtype,
+                             const gradus_shape *shape, const gradus_initializer *first);
+/* The tensor that the user gave as WHAT, if it has dtype and shape. */
+uint32_t compose_given(gradus_graph *g, const char *op, const char *what, uint32_t id, gradus_dtype dtype,
+                       const gradus_shape *shape);
 /* The value of an initialiser: a subgraph of constants and random numbers. */
 uint32_t compose_initial(gradus_graph *g, const char *op, const gradus_initializer *first, gradus_dtype dtype,
                          const gradus_shape *shape);
 /* The node of that name (input, param, state or named), 0 if there is none. */
 uint32_t graph_named(const gradus_graph *g, const char *name);
+bool graph_named_under(const gradus_graph *g, const char *prefix); /* whether a name begins so */
 /* Whether a new node may have that name; else the graph has the error. */
 bool compose_name(gradus_graph *g, const char *op, const char *name);
 

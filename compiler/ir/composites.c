@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Public builders that are no ops of their own: elementwise ones and activations.  Softmax and losses are in
+ * Public builders that are no ops of their own: elementwise ones, activations and dropout.  Softmax and losses are in
  * losses.c. */
 #include "ir/call.h"
 
@@ -108,3 +108,29 @@ uint32_t compose_activation(gradus_graph *g, const char *op, uint32_t x, gradus_
     }
     return compose_fail(g, op, "%d is no activation; right are GRADUS_LINEAR to GRADUS_GELU", (int)activation);
 }
+
+/* --- dropout --------------------------------------------------------------------------------------------------- */
+
+/* where(not training or rate < u, x * where(training, 1 / (1 - rate), 1), 0), u uniform.  What is dropped is 0 even where
+ * x is infinite, and so is its derivative; and where training is known to be false, so is all that depends on u. */
+static uint32_t dropout(gradus_graph *g, uint32_t x, double rate) {
+    if (!compose_dtype(g, "dropout", x, DTYPES_FLOATS)) return 0;
+    if (!(rate >= 0 && rate < 1))
+        return compose_fail(g, "dropout", "the rate is %g; right is a share from 0 to below 1", rate);
+    if (rate == 0) return x;
+    const gradus_dtype dtype = graph_node(g, x)->dtype;
+    const gradus_shape shape = graph_node(g, x)->shape;
+    const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
+    const uint32_t drawn = build_op2(g, OP_less, compose_like(g, x, rate), compose_random(g, dtype, &shape));
+    const uint32_t kept =
+        build_op2(g, OP_logical_or, build_broadcast(g, build_op(g, OP_logical_not, training), &shape), drawn);
+    const uint32_t scale = build_op3(g, OP_where, training, build_fill(g, dtype, &GRADUS_SCALAR, 1 / (1 - rate)),
+                                     build_fill(g, dtype, &GRADUS_SCALAR, 1));
+    return build_op3(g, OP_where, kept, build_op2(g, OP_mul, x, build_broadcast(g, scale, &shape)),
+                     compose_like(g, x, 0));
+}
+
+gradus_tensor gradus_dropout_at(const char *file, int line, gradus_tensor x, double rate) {
+    CALL(NULL, "dropout", OPERANDS(x), dropout(g, x.id, rate));
+}
+PLAIN(gradus_tensor, dropout, (gradus_tensor x, double rate), (NULL, 0, x, rate))

@@ -11,6 +11,7 @@ enum {
     INITIAL_FILL,    /* a everywhere */
     INITIAL_UNIFORM, /* from a to b */
     INITIAL_NORMAL,  /* mean a, standard deviation b */
+    INITIAL_TRUNCATED, /* the same, cut off two standard deviations from the mean */
     INITIAL_GLOROT_UNIFORM,
     INITIAL_GLOROT_NORMAL,
     INITIAL_HE_UNIFORM,
@@ -26,6 +27,9 @@ gradus_initializer gradus_uniform(double low, double high) {
 }
 gradus_initializer gradus_normal(double mean, double standard_deviation) {
     return (gradus_initializer){.kind = INITIAL_NORMAL, .a = mean, .b = standard_deviation};
+}
+gradus_initializer gradus_truncated_normal(double mean, double standard_deviation) {
+    return (gradus_initializer){.kind = INITIAL_TRUNCATED, .a = mean, .b = standard_deviation};
 }
 gradus_initializer gradus_glorot_uniform(void) { return (gradus_initializer){.kind = INITIAL_GLOROT_UNIFORM}; }
 gradus_initializer gradus_glorot_normal(void) { return (gradus_initializer){.kind = INITIAL_GLOROT_NORMAL}; }
@@ -50,6 +54,15 @@ static uint32_t normal(gradus_graph *g, gradus_dtype dtype, const gradus_shape *
     return scaled(g, compose_normal(g, dtype, shape), deviation, mean);
 }
 
+/* Phi^-1 of what is uniform between Phi(-2) and Phi(2); rounding may have gone a little beyond. */
+static uint32_t truncated(gradus_graph *g, gradus_dtype dtype, const gradus_shape *shape, double mean,
+                          double deviation) {
+    static const double bound = 2, below = 0.022750131948179207200; /* Phi(-2) */
+    const uint32_t z = build_op(g, OP_ndtri, uniform(g, dtype, shape, below, 1 - below));
+    const uint32_t high = build_op2(g, OP_minimum, z, compose_like(g, z, bound));
+    return scaled(g, build_op2(g, OP_maximum, high, compose_like(g, z, -bound)), deviation, mean);
+}
+
 /* 2 / (fan_in + fan_out), or 2 / fan_in; 0 where there is nothing to initialise. */
 static double variance(const gradus_shape *shape, bool both) {
     const int rank = shape_rank(shape);
@@ -69,8 +82,9 @@ static bool check_random(gradus_graph *g, const char *op, const gradus_initializ
         compose_fail(g, op, "an initialiser of %g and %g; they must be finite", first->a, first->b);
     else if (first->kind == INITIAL_UNIFORM && first->a > first->b)
         compose_fail(g, op, "gradus_uniform from %g up to %g; they must ascend", first->a, first->b);
-    else if (first->kind == INITIAL_NORMAL && first->b < 0)
-        compose_fail(g, op, "gradus_normal with a standard deviation of %g; it must not be negative", first->b);
+    else if ((first->kind == INITIAL_NORMAL || first->kind == INITIAL_TRUNCATED) && first->b < 0)
+        compose_fail(g, op, "%s with a standard deviation of %g; it must not be negative",
+                     first->kind == INITIAL_NORMAL ? "gradus_normal" : "gradus_truncated_normal", first->b);
     else return true;
     return false;
 }
@@ -95,6 +109,7 @@ uint32_t compose_initial(gradus_graph *g, const char *op, const gradus_initializ
     case INITIAL_FILL: return build_fill(g, dtype, shape, first->a);
     case INITIAL_UNIFORM: return uniform(g, dtype, shape, first->a, first->b);
     case INITIAL_NORMAL: return normal(g, dtype, shape, first->a, first->b);
+    case INITIAL_TRUNCATED: return truncated(g, dtype, shape, first->a, first->b);
     case INITIAL_GLOROT_UNIFORM:
     case INITIAL_HE_UNIFORM:
         limit = sqrt(3 * variance(shape, first->kind == INITIAL_GLOROT_UNIFORM));

@@ -4,31 +4,36 @@
 
 #include <gradus/nn.h>
 
-/* "NAME/what", or with a NULL name the first of "dense", "dense_2", … that no parameter uses. */
-static const char *layer_name(gradus_graph *g, const char *given, const char *standard) {
+const char *compose_layer_name(gradus_graph *g, const char *given, const char *standard) {
     if (given) return given;
     for (int i = 1;; i++) {
-        text name = {.memory = &g->memory}, kernel = {.memory = &g->memory}, bias = {.memory = &g->memory};
+        text name = {.memory = &g->memory}, prefix = {.memory = &g->memory};
         text_append(&name, i == 1 ? "%s" : "%s_%d", standard, i);
-        text_append(&kernel, "%s/kernel", name.data);
-        text_append(&bias, "%s/bias", name.data);
-        if (!graph_named(g, kernel.data) && !graph_named(g, bias.data)) return name.data;
+        text_append(&prefix, "%s/", name.data);
+        if (!graph_named_under(g, prefix.data)) return name.data;
     }
 }
 
-static uint32_t parameter(gradus_graph *g, const char *layer, const char *what, gradus_dtype dtype,
-                          const gradus_shape *shape, const gradus_initializer *first) {
+uint32_t compose_layer_state(gradus_graph *g, op_code op, const char *layer, const char *what, gradus_dtype dtype,
+                             const gradus_shape *shape, const gradus_initializer *first) {
     text name = {.memory = &g->memory};
     text_append(&name, "%s/%s", layer, what);
-    return compose_state(g, OP_param, name.data, dtype, shape, first);
+    return compose_state(g, op, name.data, dtype, shape, first);
 }
 
-/* The parameter given, if it has dtype and shape. */
-static uint32_t shared(gradus_graph *g, const char *what, uint32_t id, gradus_dtype dtype, const gradus_shape *shape) {
+uint32_t compose_given(gradus_graph *g, const char *op, const char *what, uint32_t id, gradus_dtype dtype,
+                       const gradus_shape *shape) {
     const node *n = graph_node(g, id);
     if (n->dtype == dtype && shape_equal(&n->shape, shape)) return id;
-    return compose_fail(g, "dense", ".%s is %s %s; right is %s %s", what, gradus_dtype_name(n->dtype),
+    return compose_fail(g, op, "%s is %s %s; right is %s %s", what, gradus_dtype_name(n->dtype),
                         shape_text(g, &n->shape), gradus_dtype_name(dtype), shape_text(g, shape));
+}
+
+/* --- dense ----------------------------------------------------------------------------------------------------- */
+
+static uint32_t parameter(gradus_graph *g, const char *layer, const char *what, gradus_dtype dtype,
+                          const gradus_shape *shape, const gradus_initializer *first) {
+    return compose_layer_state(g, OP_param, layer, what, dtype, shape, first);
 }
 
 static uint32_t dense(gradus_graph *g, uint32_t x, gradus_dense_options *o) {
@@ -47,14 +52,15 @@ static uint32_t dense(gradus_graph *g, uint32_t x, gradus_dense_options *o) {
 
     const gradus_shape kernel_shape = {{2, features, o->units}}, bias_shape = {{1, o->units}};
     const bool makes = !o->kernel.graph || (!o->no_bias && !o->bias.graph);
-    const char *name = makes ? layer_name(g, o->name, "dense") : NULL;
+    const char *name = makes ? compose_layer_name(g, o->name, "dense") : NULL;
     if (!o->kernel_init.kind) o->kernel_init = gradus_glorot_uniform();
-    const uint32_t kernel = o->kernel.graph ? shared(g, "kernel", o->kernel.id, n->dtype, &kernel_shape)
-                                            : parameter(g, name, "kernel", n->dtype, &kernel_shape, &o->kernel_init);
+    const uint32_t kernel = o->kernel.graph
+                                ? compose_given(g, "dense", ".kernel", o->kernel.id, n->dtype, &kernel_shape)
+                                : parameter(g, name, "kernel", n->dtype, &kernel_shape, &o->kernel_init);
     if (!kernel) return 0;
     uint32_t y = compose_matmul(g, x, kernel);
     if (!o->no_bias) {
-        const uint32_t bias = o->bias.graph ? shared(g, "bias", o->bias.id, n->dtype, &bias_shape)
+        const uint32_t bias = o->bias.graph ? compose_given(g, "dense", ".bias", o->bias.id, n->dtype, &bias_shape)
                                             : parameter(g, name, "bias", n->dtype, &bias_shape, &o->bias_init);
         if (!bias || !y) return 0;
         y = build_op2(g, OP_add, y, build_broadcast(g, bias, &graph_node(g, y)->shape));
@@ -69,3 +75,35 @@ gradus_tensor gradus_dense_at(const char *file, int line, gradus_tensor x, const
     CALL(NULL, "dense", OPERANDS(x, o.kernel.graph ? o.kernel : x, o.bias.graph ? o.bias : x), dense(g, x.id, &o));
 }
 PLAIN(gradus_tensor, dense, (gradus_tensor x, const gradus_dense_options *options), (NULL, 0, x, options))
+
+/* --- embedding ------------------------------------------------------------------------------------------------- */
+
+static uint32_t embedding(gradus_graph *g, uint32_t indices, gradus_embedding_options *o) {
+    static const char op[] = "embedding";
+    if (!compose_dtype(g, op, indices, DTYPES_INTS)) return 0;
+    uint32_t table = o->table.graph ? o->table.id : 0;
+    if (table && shape_rank(&graph_node(g, table)->shape) == 2) {
+        const node *n = graph_node(g, table);
+        if (!o->rows) o->rows = shape_dim(&n->shape, 0);
+        if (!o->units) o->units = shape_dim(&n->shape, 1);
+        if (!o->dtype) o->dtype = n->dtype;
+    }
+    if (o->rows <= 0 || o->units <= 0)
+        return compose_fail(g, op, ".rows is %lld and .units %lld; right are numbers above 0", (long long)o->rows,
+                            (long long)o->units);
+    if (!o->dtype) o->dtype = GRADUS_F32;
+    if (!o->init.kind) o->init = gradus_uniform(-0.05, 0.05);
+    const gradus_shape shape = {{2, o->rows, o->units}};
+    if (table) table = compose_given(g, op, ".table", table, o->dtype, &shape);
+    else table = parameter(g, compose_layer_name(g, o->name, op), op, o->dtype, &shape, &o->init);
+    return table ? build_along(g, OP_take, (uint32_t[]){table, compose_index(g, op, indices, o->rows)}, 2, 0) : 0;
+}
+
+gradus_tensor gradus_embedding_at(const char *file, int line, gradus_tensor indices,
+                                  const gradus_embedding_options *options) {
+    gradus_embedding_options o;
+    call_options(&o, sizeof o, options);
+    CALL(NULL, "embedding", OPERANDS(indices, o.table.graph ? o.table : indices), embedding(g, indices.id, &o));
+}
+PLAIN(gradus_tensor, embedding, (gradus_tensor indices, const gradus_embedding_options *options),
+      (NULL, 0, indices, options))

@@ -21,6 +21,14 @@ uint32_t graph_named(const gradus_graph *g, const char *name) {
     return 0;
 }
 
+bool graph_named_under(const gradus_graph *g, const char *prefix) {
+    for (uint32_t id = 1; id < g->nodes.count; id++) {
+        const char *mine = name_of(graph_node(g, id));
+        if (mine && strncmp(mine, prefix, strlen(prefix)) == 0) return true;
+    }
+    return false;
+}
+
 bool compose_name(gradus_graph *g, const char *op, const char *name) {
     if (!name || !*name) {
         compose_fail(g, op, "the name is %s", name ? "empty" : "NULL");

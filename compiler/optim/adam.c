@@ -13,8 +13,8 @@ enum { BETA1 = OPTION_1, BETA2 = OPTION_2, EPSILON = OPTION_3, DECAY = OPTION_4 
 enum { ALPHA, SCALE }; /* what is shared */
 
 gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options) {
-    gradus_adamw_options o = {.size_ = 0};
-    options_take(&o, sizeof o, options);
+    gradus_adamw_options o;
+    call_options(&o, sizeof o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_ADAMW,
                               .f = {[OPTION_RATE] = option_value(o.learning_rate, 1e-3),
                                     [BETA1] = option_value(o.beta1, 0.9),
@@ -26,8 +26,8 @@ gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options) {
 }
 
 gradus_optimizer gradus_adam_with(const gradus_adam_options *options) {
-    gradus_adam_options o = {.size_ = 0};
-    options_take(&o, sizeof o, options);
+    gradus_adam_options o;
+    call_options(&o, sizeof o, options);
     gradus_optimizer adam = gradus_adamw_with(&(gradus_adamw_options){.size_ = sizeof(gradus_adamw_options),
                                                                       .learning_rate = o.learning_rate,
                                                                       .beta1 = o.beta1,

@@ -2,23 +2,6 @@
  * Options, state and arithmetic of the optimizers.  See optimizer.h. */
 #include "optim/optimizer.h"
 
-#include "ir/call.h"
-
-#include <math.h>
-#include <string.h>
-
-double option_value(double given, double standard) {
-    if (given != 0) return given;
-    return signbit(given) ? 0 : standard;
-}
-
-void options_take(void *into, size_t room, const void *given) {
-    size_t size = 0;
-    if (given) memcpy(&size, given, sizeof size);
-    if (size > room) size = room;
-    if (size > sizeof size) memcpy(into, given, size);
-}
-
 static uint32_t state(optimization *s, const char *name, gradus_dtype dtype, gradus_shape shape,
                       gradus_initializer first) {
     if (s->g->status == GRADUS_OK && graph_state_by_name(s->g, name))

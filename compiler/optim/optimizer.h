@@ -8,7 +8,7 @@
 #ifndef GRADUS_OPTIM_OPTIMIZER_H
 #define GRADUS_OPTIM_OPTIMIZER_H
 
-#include "ir/graph.h"
+#include "ir/call.h"
 
 enum { OPTIMIZER_NONE, OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_CUSTOM };
 enum { OPTION_RATE, OPTION_1, OPTION_2, OPTION_3, OPTION_4, OPTION_COUNT }; /* gradus_optimizer.f; rows say which */
@@ -31,12 +31,6 @@ typedef struct {
 } optimizer_row;
 
 extern const optimizer_row optimizer_sgd, optimizer_rmsprop, optimizer_adam, optimizer_adamw;
-
-/* An option as it is meant: 0 is the default, -0 a real 0. */
-double option_value(double given, double standard);
-
-/* Copies the caller's options, as many as it knows of, over {0}. */
-void options_take(void *into, size_t room, const void *given);
 
 /* The parameter's state "NAME/P/suffix", which starts at 0; a scalar state "NAME/suffix" */
 uint32_t optim_slot(optimization *s, const char *suffix);

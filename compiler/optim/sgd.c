@@ -5,8 +5,8 @@
 enum { MOMENTUM = OPTION_1, NESTEROV = OPTION_2 };
 
 gradus_optimizer gradus_sgd_with(const gradus_sgd_options *options) {
-    gradus_sgd_options o = {.size_ = 0};
-    options_take(&o, sizeof o, options);
+    gradus_sgd_options o;
+    call_options(&o, sizeof o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_SGD,
                               .f = {[OPTION_RATE] = option_value(o.learning_rate, 1e-2),
                                     [MOMENTUM] = option_value(o.momentum, 0),

@@ -57,8 +57,12 @@ GRADUS_API gradus_initializer gradus_ones(void);
 GRADUS_API gradus_initializer gradus_fill(double value);
 GRADUS_API gradus_initializer gradus_uniform(double low, double high);              /* F32 and F64 only, */
 GRADUS_API gradus_initializer gradus_normal(double mean, double standard_deviation); /* as those below */
+GRADUS_API gradus_initializer gradus_truncated_normal(double mean, double standard_deviation);
 
-/* Glorot and Bengio 2010: variance 2 / (fan_in + fan_out).  He et al. 2015: variance 2 / fan_in.  A uniform one has its
+/* gradus_truncated_normal is the normal distribution without what lies more than two standard deviations from the mean
+ * (whose own standard deviation is then 0.88 of the one given), drawn by the inverse of its distribution function.
+ *
+ * Glorot and Bengio 2010: variance 2 / (fan_in + fan_out).  He et al. 2015: variance 2 / fan_in.  A uniform one has its
  * limits at +-sqrt(3 * variance).  The fans of a kernel (..., in, out) are in and out times the product of the leading
  * extents, the receptive field; of a vector, its extent is both. */
 GRADUS_API gradus_initializer gradus_glorot_uniform(void);

@@ -43,6 +43,41 @@ GRADUS_API gradus_tensor gradus_log_softmax_at(const char *file, int line, gradu
 GRADUS_API gradus_tensor gradus_log_softmax(gradus_tensor x, int axis);
 #define gradus_log_softmax(...) gradus_log_softmax_at(GRADUS_HERE_, __VA_ARGS__)
 
+/* --- regularisation and normalisation, of F32 or F64 ------------------------------------------------------------- */
+
+/* In entries of training mode, x with each element replaced by 0 with probability `rate`, the others divided by 1 - rate
+ * (inverted dropout; Srivastava et al. 2014); in the others, x.  A gradient goes through the elements that were kept.  A
+ * training entry draws anew at every call, see gradus_random_uniform.
+ * Errors: a rate that is not from 0 to below 1. */
+GRADUS_API gradus_tensor gradus_dropout_at(const char *file, int line, gradus_tensor x, double rate);
+GRADUS_API gradus_tensor gradus_dropout(gradus_tensor x, double rate);
+#define gradus_dropout(...) gradus_dropout_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* (x - mean) / sqrt(variance + epsilon) * gamma + beta (Ba et al. 2016), mean and variance (of the population) over the
+ * last axis of x.  gamma and beta are any tensors of x's dtype and the last axis' shape, parameters mostly; {0} is none.
+ *     gradus_layer_norm(x, gamma, beta)
+ *     gradus_layer_norm_with(x, gamma, beta, .axes = GRADUS_AXES(-2, -1))
+ * Over several axes, gamma and beta have the extents of all of them, in the order that x has them. */
+typedef struct {
+    size_t size_;
+    double epsilon;   /* 1e-5 */
+    gradus_axes axes; /* default the last one */
+    uint64_t reserved_[4];
+} gradus_layer_norm_options;
+
+GRADUS_API gradus_tensor gradus_layer_norm_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
+                                              gradus_tensor beta);
+GRADUS_API gradus_tensor gradus_layer_norm(gradus_tensor x, gradus_tensor gamma, gradus_tensor beta);
+#define gradus_layer_norm(...) gradus_layer_norm_at(GRADUS_HERE_, __VA_ARGS__)
+
+GRADUS_API gradus_tensor gradus_layer_norm_with_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
+                                                   gradus_tensor beta, const gradus_layer_norm_options *options);
+GRADUS_API gradus_tensor gradus_layer_norm_with(gradus_tensor x, gradus_tensor gamma, gradus_tensor beta,
+                                                const gradus_layer_norm_options *options);
+#define gradus_layer_norm_with(x, gamma, beta, ...)              \
+    gradus_layer_norm_with_at(GRADUS_HERE_, x, gamma, beta,      \
+                              GRADUS_OPTIONS_(gradus_layer_norm_options, __VA_ARGS__))
+
 /* --- losses, not averaged: take the mean ------------------------------------------------------------------------- */
 
 /* -sum(y * log_softmax(logits)) along the last axis, the classes, which disappears.  Labels are either class numbers,
@@ -87,6 +122,25 @@ GRADUS_API gradus_tensor gradus_dense_at(const char *file, int line, gradus_tens
                                          const gradus_dense_options *options);
 GRADUS_API gradus_tensor gradus_dense(gradus_tensor x, const gradus_dense_options *options);
 #define gradus_dense(x, ...) gradus_dense_at(GRADUS_HERE_, x, GRADUS_OPTIONS_(gradus_dense_options, __VA_ARGS__))
+
+typedef struct {
+    size_t size_;
+    int64_t rows, units;     /* how many indices there are, and the result's last extent; both above 0 unless `table` is
+                                given */
+    const char *name;        /* prefix of the parameter; default "embedding", then "embedding_2", ... */
+    gradus_dtype dtype;      /* default GRADUS_F32 */
+    gradus_initializer init; /* default gradus_uniform(-0.05, 0.05) */
+    gradus_tensor table;     /* to share it: (rows, units); default new NAME/embedding */
+    uint64_t reserved_[4];
+} gradus_embedding_options;
+
+/* The rows of a trained table at the indices: gradus_embedding(tokens, .rows = 65, .units = 64).  Indices are I32 or I64
+ * of any shape, which gets `units` as a last axis; a call with one out of range fails before anything is written. */
+GRADUS_API gradus_tensor gradus_embedding_at(const char *file, int line, gradus_tensor indices,
+                                             const gradus_embedding_options *options);
+GRADUS_API gradus_tensor gradus_embedding(gradus_tensor indices, const gradus_embedding_options *options);
+#define gradus_embedding(indices, ...) \
+    gradus_embedding_at(GRADUS_HERE_, indices, GRADUS_OPTIONS_(gradus_embedding_options, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

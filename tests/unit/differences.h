@@ -139,13 +139,17 @@ static inline gradus_axes all_axes_of(const gradus_graph *g, uint32_t x) {
 }
 
 /* The sum of all elements of x, each times a weight: a scalar whose derivatives tell the elements apart. */
-static inline uint32_t weighted_sum(gradus_graph *g, uint32_t x) {
+static inline uint32_t weighted_sum_of(gradus_graph *g, uint32_t x, int64_t batch) {
     const node *n = graph_node(g, x);
-    gradus_shape s = shape_at(&n->shape, 1);
+    const gradus_shape s = n->shape, at = shape_at(&s, batch);
     if (n->dtype == GRADUS_F32) x = build_cast(g, x, GRADUS_F64);
-    uint32_t product = build_op2(g, OP_mul, x, input_of(g, grid(s, 0.5, 1.5, 0.3)));
+    uint32_t weights = input_of(g, grid(at, 0.5, 1.5, 0.3));
+    g->nodes.items[weights]->shape = s; /* with the batch in it */
+    uint32_t product = build_op2(g, OP_mul, x, weights);
     return s.d[0] ? build_reduce(g, OP_sum, product, all_axes_of(g, product)) : product;
 }
+
+static inline uint32_t weighted_sum(gradus_graph *g, uint32_t x) { return weighted_sum_of(g, x, 1); }
 
 #define GUARDED_TEST(name)             \
     static void name##_body(void);     \
