@@ -7,25 +7,10 @@
  * Prints loss and accuracy of each epoch and, at the end, the accuracy on the test images.  Draws the curves and the
  * graph before and after fusion into the output directory.
  */
-#include <gradus/gradus.h>
-#include <gradus/draw.h>
+#include "example.h"
 #include <gradus/plot.h>
 
-#include <errno.h>
-#include <getopt.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
-
-enum { BATCH = 128, PATH = 4096 };
-
-typedef struct {
-    uint64_t seed;
-    long epochs;
-    const char *data, *out;
-} settings;
+enum { BATCH = 128 };
 
 typedef struct {
     double loss, accuracy; /* means over examples */
@@ -43,12 +28,6 @@ typedef struct {
 } run;
 
 #define OPTIONS gradus_compile_options(.max_batch = BATCH)
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* --- the model -------------------------------------------------------------------------------------------------- */
 
@@ -166,18 +145,12 @@ static void tell_step_time(run *r) {
 
 /* --- drawings ------------------------------------------------------------------------------------------------------ */
 
-/* What cannot be drawn is said, and is no failure of the training. */
-static void tell_drawn(gradus_status status, const char *path, const char *advice) {
-    if (status) printf("not drawn: %s\n", gradus_last_error());
-    else printf("wrote %s: %s\n", path, advice);
-}
-
 static void draw_curves(const run *r, const settings *s) {
     static const char *const files[] = {"mnist-loss.svg", "mnist-accuracy.svg"};
     static const char *const titles[] = {"MNIST, 784-512-10 with Adam: loss", "MNIST, 784-512-10 with Adam: accuracy"};
     for (size_t i = 0; i < 2; i++) {
         char path[PATH];
-        snprintf(path, sizeof path, "%s/%s", s->out, files[i]);
+        out_file(s, files[i], path);
         gradus_series series[] = {
             {.name = "training", .y = r->curves[2 * i], .count = (size_t)s->epochs},
             {.name = "test", .y = r->curves[2 * i + 1], .count = (size_t)s->epochs},
@@ -188,25 +161,18 @@ static void draw_curves(const run *r, const settings *s) {
 
 static void draw_graphs(const run *r, const settings *s) {
     char path[PATH];
-    snprintf(path, sizeof path, "%s/mnist-graph.svg", s->out);
+    out_file(s, "mnist-graph.svg", path);
     tell_drawn(gradus_graph_svg(r->graph, "train", path), path, "the training step as it was built");
-    snprintf(path, sizeof path, "%s/mnist-kernels.svg", s->out);
+    out_file(s, "mnist-kernels.svg", path);
     tell_drawn(gradus_kernels_svg(r->graph, OPTIONS, "train", path), path, "the same after fusion: compare the two");
 }
 
 /* --- the run ------------------------------------------------------------------------------------------------------- */
 
 static gradus_status load(run *r, const settings *s) {
-    static const char *const files[] = {"train-images-idx3-ubyte.gz", "train-labels-idx1-ubyte.gz",
-                                        "t10k-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"};
-    char paths[4][PATH];
-    for (size_t i = 0; i < 4; i++) snprintf(paths[i], PATH, "%s/%s", s->data, files[i]);
-    gradus_status status = gradus_data_idx(paths[0], paths[1], NULL, &r->train_data);
-    if (!status) status = gradus_data_idx(paths[2], paths[3], NULL, &r->test_data);
-    if (!status) {
-        status =
-            gradus_batches_create(r->train_data, gradus_batch_options(.batch_size = BATCH, .seed = s->seed), &r->train);
-    }
+    load_images(s, "mnist", &r->train_data, &r->test_data);
+    gradus_status status =
+        gradus_batches_create(r->train_data, gradus_batch_options(.batch_size = BATCH, .seed = s->seed), &r->train);
     if (!status) {
         status = gradus_batches_create(r->test_data, gradus_batch_options(.batch_size = BATCH, .no_shuffle = true),
                                        &r->test);
@@ -241,43 +207,14 @@ static int run_all(run *r, const settings *s) {
     if (gradus_program_init(r->program, s->seed)) return 1;
     if (train(r, s, compile_from, &test)) return 1;
     tell_step_time(r);
-    if (mkdir(s->out, 0777) && errno != EEXIST) {
-        printf("nothing drawn: %s: %s\n", s->out, strerror(errno));
-    } else {
-        draw_curves(r, s);
-        draw_graphs(r, s);
-    }
+    draw_curves(r, s);
+    draw_graphs(r, s);
     printf("test accuracy %.4f\n", test.accuracy);
     return 0;
 }
 
-static bool parse(int argc, char **argv, settings *s) {
-    static const struct option names[] = {
-        {"seed", required_argument, NULL, 's'}, {"epochs", required_argument, NULL, 'e'},
-        {"data", required_argument, NULL, 'd'}, {"out", required_argument, NULL, 'o'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
-    };
-    for (int option; (option = getopt_long(argc, argv, "s:e:d:o:h", names, NULL)) != -1;) {
-        char none[] = "", *end = none;
-        switch (option) {
-        case 's': s->seed = strtoull(optarg, &end, 10); break;
-        case 'e': s->epochs = strtol(optarg, &end, 10); break;
-        case 'd': s->data = optarg; break;
-        case 'o': s->out = optarg; break;
-        default: return false;
-        }
-        if (*end) return false;
-    }
-    return optind == argc && s->epochs >= 1 && s->epochs <= 10000;
-}
-
 int main(int argc, char **argv) {
-    settings s = {.seed = 42, .epochs = 5, .data = "examples/data/mnist", .out = "out"};
-    if (!parse(argc, argv, &s)) {
-        fprintf(stderr, "usage: mnist [--seed N] [--epochs N] [--data DIRECTORY] [--out DIRECTORY]\n"
-                        "defaults: --seed 42 --epochs 5 --data examples/data/mnist --out out\n");
-        return 2;
-    }
+    settings s = parse(argc, argv, (settings){.seed = 42, .epochs = 5});
     run r = {.terminal = isatty(STDOUT_FILENO)};
     int failed = run_all(&r, &s);
     if (failed && gradus_last_error()[0]) fprintf(stderr, "mnist: %s\n", gradus_last_error());
