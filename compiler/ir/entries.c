@@ -181,6 +181,35 @@ static bool inputs_listed(gradus_graph *g, const entry *e) {
     return true;
 }
 
+/* The updates that belong to nodes which the entry depends on; with them it may depend on more such nodes.  An update of
+ * the same state that the user gave stands instead. */
+static bool add_attached(gradus_graph *g, entry *e) {
+    const uint32_t own = e->updates.count;
+    if (!e->training || g->attached.count == 0) return true;
+    update *all = ARENA_ARRAY(&g->memory, update, own + g->attached.count);
+    for (uint32_t i = 0; i < own; i++) all[i] = e->updates.items[i];
+    e->updates.items = all;
+    const truth *known = truths(g, true);
+    for (bool more = true; more;) {
+        const bool *reach = reached(g, e, known);
+        more = false;
+        for (uint32_t i = 0; i < g->attached.count; i++) {
+            const attachment *a = &g->attached.items[i];
+            if (!reach[a->node]) continue;
+            const update *u = find_update(all, e->updates.count, a->update.state);
+            if (u && (u < all + own || u->value == a->update.value)) continue;
+            if (u) {
+                compose_fail(g, "define", "entry \"%s\" depends on two tensors that update \"%s\" by themselves",
+                             e->name, graph_node(g, a->update.state)->attr.name);
+                return false;
+            }
+            all[e->updates.count++] = a->update;
+            more = true;
+        }
+    }
+    return true;
+}
+
 /* An entry that draws random numbers advances their counter: rng <- rng + (0, 1). */
 static void advance_rng(gradus_graph *g, entry *e) {
     const bool *reach = reached(g, e, truths(g, e->training));
@@ -258,7 +287,7 @@ static void define(gradus_graph *g, const char *name, gradus_tensors inputs, gra
         compose_fail(g, "define", "entry \"%s\" has neither outputs nor updates", name);
         return;
     }
-    if (!inputs_right(g, &e) || !inputs_listed(g, &e)) return;
+    if (!inputs_right(g, &e) || !add_attached(g, &e) || !inputs_listed(g, &e)) return;
     advance_rng(g, &e);
     if (g->status == GRADUS_OK) VEC_PUSH(&g->memory, &g->entries, e);
 }

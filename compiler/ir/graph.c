@@ -89,6 +89,11 @@ uint32_t graph_add(gradus_graph *g, const node_spec *spec) {
     return g->nodes.count - 1;
 }
 
+void graph_attach(gradus_graph *g, uint32_t to, uint32_t state, uint32_t value) {
+    if (!to || !state || !value) return;
+    VEC_PUSH(&g->memory, &g->attached, ((attachment){to, {state, value}}));
+}
+
 gradus_tensor graph_fail(gradus_graph *g, gradus_status status, const char *op, const char *format, ...) {
     if (g->status == GRADUS_OK) {
         int length = 0;

@@ -70,6 +70,12 @@ typedef struct {
     uint32_t count;
 } update_set;
 
+/* An update that belongs to a node: gradus_define adds it to the entries of training mode that depend on the node. */
+typedef struct {
+    uint32_t node;
+    update update;
+} attachment;
+
 typedef struct {
     const char *name;
     const uint32_t *inputs, *outputs; /* nodes; an input may be used nowhere */
@@ -85,6 +91,7 @@ struct gradus_graph {
     VEC(node *) nodes;        /* [0] is poison */
     VEC(state_info) states;   /* in the order of making */
     VEC(update_set) updates;  /* what gradus_updates.id counts; [0] is the empty set */
+    VEC(attachment) attached;
     VEC(entry) entries;
     source here;              /* where nodes that are made now come from */
     uint32_t streams;         /* random nodes made so far */
@@ -118,6 +125,9 @@ uint32_t graph_add(gradus_graph *g, const node_spec *spec);
 
 /* The graph's sticky error: "file:line: op: message".  Keeps the first one; returns poison. */
 gradus_tensor graph_fail(gradus_graph *g, gradus_status status, const char *op, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/* From now on the update belongs to the node `to`; nothing where one of them is poison. */
+void graph_attach(gradus_graph *g, uint32_t to, uint32_t state, uint32_t value);
 
 /* The op table's shape column, filled in rules/shape.c.  A rule checks `n` (operands and attributes are set) and sets
  * its dtype and shape; false after graph_fail. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Normalisation: x brought to mean 0 and variance 1 over some axes, then scaled and shifted. */
+ * Normalisation: x brought to mean 0 and variance 1 over some axes, then scaled and shifted.  See gradus/nn.h. */
 #include "ir/call.h"
 
 #include <gradus/nn.h>
@@ -97,3 +97,81 @@ gradus_tensor gradus_layer_norm_at(const char *file, int line, gradus_tensor x, 
     return gradus_layer_norm_with_at(file, line, x, gamma, beta, NULL);
 }
 PLAIN(gradus_tensor, layer_norm, (gradus_tensor x, gradus_tensor gamma, gradus_tensor beta), (NULL, 0, x, gamma, beta))
+
+/* --- batch_norm ------------------------------------------------------------------------------------------------ */
+
+/* The axes but the channels', over which there must be something to take statistics of; false after an error. */
+static bool batch_axes(gradus_graph *g, const char *op, uint32_t x, int channels, gradus_axes *others) {
+    const gradus_shape *shape = &graph_node(g, x)->shape;
+    bool fits = shape_rank(shape) >= 2 && shape_dim(shape, channels) >= 0;
+    *others = (gradus_axes){{0}};
+    for (int i = 0; i < shape_rank(shape); i++) {
+        if (i == channels) continue;
+        others->d[++others->d[0]] = i;
+        fits = fits && shape_dim(shape, i) != 0;
+    }
+    if (fits) return true;
+    compose_fail(g, op,
+                 "statistics of axis %d of %s; right are an axis of fixed extent, the channels, and others that have "
+                 "elements",
+                 channels, shape_text(g, shape));
+    return false;
+}
+
+/* In training what the batch has, else what is kept; that moves towards what the batch has, by itself. */
+static uint32_t running(gradus_graph *g, uint32_t training, uint32_t of_batch, uint32_t kept, double momentum) {
+    if (!of_batch || !kept) return 0;
+    const gradus_shape shape = graph_node(g, of_batch)->shape;
+    const uint32_t new = build_reshape(g, of_batch, &graph_node(g, kept)->shape);
+    const uint32_t moved = build_op2(g, OP_add, build_op2(g, OP_mul, kept, compose_like(g, kept, momentum)),
+                                     build_op2(g, OP_mul, new, compose_like(g, new, 1 - momentum)));
+    graph_attach(g, of_batch, kept, moved);
+    return build_op3(g, OP_where, build_broadcast(g, training, &shape), of_batch, build_reshape(g, kept, &shape));
+}
+
+static bool check_batch_options(gradus_graph *g, const char *op, double momentum, const gradus_batch_norm_options *o) {
+    if (!(momentum >= 0 && momentum <= 1))
+        compose_fail(g, op, ".momentum is %g; right is a share from 0 to 1", momentum);
+    else if (o->no_scale && o->gamma_init.kind) compose_fail(g, op, ".no_scale and a .gamma_init");
+    else if (o->no_center && o->beta_init.kind) compose_fail(g, op, ".no_center and a .beta_init");
+    return g->status == GRADUS_OK;
+}
+
+static uint32_t batch_norm(gradus_graph *g, uint32_t x, gradus_batch_norm_options *o) {
+    static const char op[] = "batch_norm";
+    const gradus_dtype dtype = graph_node(g, x)->dtype;
+    const gradus_shape shape = graph_node(g, x)->shape;
+    const double momentum = option_value(o->momentum, 0.99), epsilon = option_value(o->epsilon, 1e-3);
+    gradus_axes others;
+    if (!compose_dtype(g, op, x, DTYPES_FLOATS) || !check_epsilon(g, op, epsilon)) return 0;
+    if (!check_batch_options(g, op, momentum, o)) return 0;
+    const int axis = compose_axis(g, op, o->axis ? o->axis : -1, shape_rank(&shape));
+    if (axis < 0 || !batch_axes(g, op, x, axis, &others)) return 0;
+
+    const gradus_axes channels = {{1, axis}};
+    const gradus_shape own = extents_of(&shape, &channels), kept = others_one(&shape, &channels);
+    const gradus_initializer zeros = gradus_zeros(), ones = gradus_ones();
+    const char *name = compose_layer_name(g, o->name, op);
+    if (!o->gamma_init.kind) o->gamma_init = ones;
+    const uint32_t gamma =
+        o->no_scale ? 0 : compose_layer_state(g, OP_param, name, "gamma", dtype, &own, &o->gamma_init);
+    const uint32_t beta = o->no_center ? 0 : compose_layer_state(g, OP_param, name, "beta", dtype, &own, &o->beta_init);
+    const uint32_t mean = compose_layer_state(g, OP_state, name, "moving_mean", dtype, &own, &zeros);
+    const uint32_t variance = compose_layer_state(g, OP_state, name, "moving_variance", dtype, &own, &ones);
+
+    /* Where the mode is known not to be training, nothing depends on the batch's statistics, derivatives neither. */
+    const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
+    const uint32_t seen = build_op3(g, OP_where, build_broadcast(g, training, &shape), x, compose_like(g, x, 0));
+    moments m = seen ? moments_of(g, op, seen, &others) : (moments){0, 0};
+    m.mean = running(g, training, m.mean, mean, momentum);
+    m.variance = running(g, training, m.variance, variance, momentum);
+    return normalized(g, x, m, epsilon, build_reshape(g, gamma, &kept), build_reshape(g, beta, &kept));
+}
+
+gradus_tensor gradus_batch_norm_at(const char *file, int line, gradus_tensor x,
+                                   const gradus_batch_norm_options *options) {
+    gradus_batch_norm_options o;
+    call_options(&o, sizeof o, options);
+    CALL(NULL, "batch_norm", OPERANDS(x), batch_norm(g, x.id, &o));
+}
+PLAIN(gradus_tensor, batch_norm, (gradus_tensor x, const gradus_batch_norm_options *options), (NULL, 0, x, options))

@@ -301,8 +301,19 @@ static bool parse_state(parser *p) {
 }
 
 static bool parse_update(parser *p, update *u) {
-    return parse_label(p, "a param or state", &u->state) && lex_expect(&p->lex, "=") &&
+    return lex_expect(&p->lex, "update") && parse_label(p, "a param or state", &u->state) && lex_expect(&p->lex, "=") &&
            parse_label(p, "the node of the new value", &u->value);
+}
+
+/* attach %7 update %2 = %12 */
+static bool parse_attached(parser *p) {
+    attachment a;
+    const token where = p->lex.now;
+    if (!parse_label(p, "the node that an update belongs to", &a.node) || !parse_update(p, &a.update)) return false;
+    text why = {.memory = p->scratch};
+    if (!validate_attached(p->g, &a, &why)) return lex_fail(&p->lex, &where, "%s", why.data);
+    VEC_PUSH(&p->g->memory, &p->g->attached, a);
+    return !p->lex.failed;
 }
 
 static bool parse_entry_body(parser *p, entry *e) {
@@ -311,7 +322,7 @@ static bool parse_entry_body(parser *p, entry *e) {
     if (!lex_expect(&p->lex, "{")) return false;
     if (lex_accept(&p->lex, "inputs") && !parse_labels(p, "an input", &inputs)) return false;
     if (lex_accept(&p->lex, "outputs") && !parse_labels(p, "an output", &outputs)) return false;
-    while (lex_accept(&p->lex, "update")) {
+    while (lex_is(&p->lex, "update")) {
         update u;
         if (!parse_update(p, &u)) return false;
         VEC_PUSH(p->scratch, &updates, u);
@@ -342,7 +353,7 @@ static bool parse_entry(parser *p) {
     return true;
 }
 
-/* States before entries: an entry can then be checked against all of them. */
+/* States before updates and entries, which can then be checked against all of them. */
 static bool parse_statements(parser *p) {
     lexer *l = &p->lex;
     while (l->now.kind == TOKEN_LABEL)
@@ -352,12 +363,15 @@ static bool parse_statements(parser *p) {
     const token where = l->now;
     text why = {.memory = p->scratch};
     if (!l->failed && !validate_states(p->g, &why)) return lex_fail(l, &where, "%s", why.data);
+    while (lex_accept(l, "attach"))
+        if (!parse_attached(p) || !lex_expect_line(l)) return false;
     while (lex_accept(l, "entry"))
         if (!parse_entry(p) || !lex_expect_line(l)) return false;
     if (l->now.kind == TOKEN_END) return !l->failed;
-    return lex_expected(l, p->g->entries.count  ? "an entry or the end"
-                           : p->g->states.count ? "a state, an entry or the end"
-                                                : "a node, a state, an entry or the end");
+    return lex_expected(l, p->g->entries.count    ? "an entry or the end"
+                           : p->g->attached.count ? "an attached update, an entry or the end"
+                           : p->g->states.count   ? "a state, an attached update, an entry or the end"
+                                                  : "a node, a state, an entry or the end");
 }
 
 static bool parse_text(parser *p) {

@@ -101,6 +101,15 @@ static void print_state(const gradus_graph *g, const state_info *s, text *out) {
     text_append(out, "\n");
 }
 
+static void print_update(const update *u, text *out) {
+    text_append(out, "update %%%lu = %%%lu\n", (unsigned long)u->state, (unsigned long)u->value);
+}
+
+static void print_attached(const attachment *a, text *out) {
+    text_append(out, "attach %%%lu ", (unsigned long)a->node);
+    print_update(&a->update, out);
+}
+
 static void print_entry(const entry *e, text *out) {
     text_append(out, "\nentry ");
     text_quoted(out, e->name);
@@ -115,9 +124,10 @@ static void print_entry(const entry *e, text *out) {
     if (e->n_outputs) text_append(out, "    outputs");
     print_ids(e->outputs, e->n_outputs, out);
     if (e->n_outputs) text_append(out, "\n");
-    for (uint32_t i = 0; i < e->updates.count; i++)
-        text_append(out, "    update %%%lu = %%%lu\n", (unsigned long)e->updates.items[i].state,
-                    (unsigned long)e->updates.items[i].value);
+    for (uint32_t i = 0; i < e->updates.count; i++) {
+        text_append(out, "    ");
+        print_update(&e->updates.items[i], out);
+    }
     text_append(out, "}\n");
 }
 
@@ -138,5 +148,7 @@ void graph_print(const gradus_graph *g, text *out) {
     }
     if (g->states.count) text_append(out, "\n");
     for (uint32_t i = 0; i < g->states.count; i++) print_state(g, &g->states.items[i], out);
+    if (g->attached.count) text_append(out, "\n");
+    for (uint32_t i = 0; i < g->attached.count; i++) print_attached(&g->attached.items[i], out);
     for (uint32_t i = 0; i < g->entries.count; i++) print_entry(&g->entries.items[i], out);
 }

@@ -62,6 +62,9 @@ static gradus_status check_whole(const gradus_graph *g, const char *path, arena 
         if (needs_seed(g, &g->entries.items[i], memory))
             return fail(GRADUS_ERROR_FORMAT, "%s: expected no use of seed in the entry \"%.200s\"", path,
                         g->entries.items[i].name);
+    for (uint32_t i = 0; i < g->attached.count; i++)
+        if (needs_seed(g, &(entry){.updates = {&g->attached.items[i].update, 1}}, memory))
+            return fail(GRADUS_ERROR_FORMAT, "%s: expected no use of seed in the update of a node", path);
     return GRADUS_OK;
 }
 

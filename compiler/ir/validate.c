@@ -198,7 +198,34 @@ bool validate_states(const gradus_graph *g, text *why) {
     return validate_names(g, why);
 }
 
-/* --- entries ----------------------------------------------------------------------------------------------------- */
+/* --- updates and entries --------------------------------------------------------------------------------------------- */
+
+/* `who` is what has the update. */
+static bool validate_update(const gradus_graph *g, const char *who, const update *u, text *why) {
+    const node *state = graph_node(g, u->state), *value = graph_node(g, u->value);
+    if (!op_is(state->op, STATE)) return because(why, "%s updates %%%u, which is no param or state", who, u->state);
+    if (same_type(state, value)) return true;
+    because(why, "%s: %%%u is ", who, u->state);
+    append_type(why, state);
+    because(why, ", its new value %%%u ", u->value);
+    append_type(why, value);
+    return false;
+}
+
+bool validate_attached(const gradus_graph *g, const attachment *a, text *why) {
+    const update *u = &a->update;
+    if (!a->node || !u->state || !u->value || a->node >= g->nodes.count || u->state >= g->nodes.count ||
+        u->value >= g->nodes.count)
+        return because(why, "an update that belongs to %%%u names a node that is not there", a->node);
+    for (uint32_t i = 0; i < g->attached.count; i++) {
+        const attachment *other = &g->attached.items[i];
+        if (other != a && other->node == a->node && other->update.state == u->state)
+            return because(why, "%%%u updates %%%u twice", a->node, u->state);
+    }
+    text who = {.memory = why->memory};
+    text_append(&who, "%%%u", a->node);
+    return validate_update(g, who.data, u, why);
+}
 
 enum { REACHED = 1, LISTED = 2, UPDATED = 4 };
 
@@ -220,20 +247,14 @@ static bool validate_lists(const gradus_graph *g, const entry *e, unsigned char 
         marks[id] |= LISTED;
     }
     for (uint32_t i = 0; i < e->n_outputs; i++) marks[e->outputs[i]] |= REACHED;
+    text who = {.memory = why->memory};
+    text_append(&who, "entry \"%.200s\"", e->name);
     for (uint32_t i = 0; i < e->updates.count; i++) {
         const update *u = &e->updates.items[i];
-        const node *state = graph_node(g, u->state), *value = graph_node(g, u->value);
-        if (!op_is(state->op, STATE))
-            return because(why, "entry \"%.200s\" updates %%%u, which is no param or state", e->name, u->state);
-        if (marks[u->state] & UPDATED) return because(why, "entry \"%.200s\" updates %%%u twice", e->name, u->state);
+        if (!validate_update(g, who.data, u, why)) return false;
+        if (marks[u->state] & UPDATED) return because(why, "%s updates %%%u twice", who.data, u->state);
         marks[u->state] |= UPDATED | REACHED;
         marks[u->value] |= REACHED;
-        if (same_type(state, value)) continue;
-        because(why, "entry \"%.200s\": %%%u is ", e->name, u->state);
-        append_type(why, state);
-        because(why, ", its new value %%%u ", u->value);
-        append_type(why, value);
-        return false;
     }
     return true;
 }
@@ -266,6 +287,8 @@ bool graph_validate(const gradus_graph *g, text *why) {
     for (uint32_t id = 1; id < g->nodes.count; id++)
         if (!validate_node(g, id, why)) return false;
     if (!validate_states(g, why)) return false;
+    for (uint32_t i = 0; i < g->attached.count; i++)
+        if (!validate_attached(g, &g->attached.items[i], why)) return false;
     for (uint32_t i = 0; i < g->entries.count; i++) {
         const entry *e = &g->entries.items[i];
         if (!validate_entry(g, e, why)) return false;

@@ -14,6 +14,7 @@ bool graph_validate(const gradus_graph *g, text *why);
 /* Its parts.  Nodes must have been found valid before states, and those before entries. */
 bool validate_node(const gradus_graph *g, uint32_t id, text *why);
 bool validate_states(const gradus_graph *g, text *why);
+bool validate_attached(const gradus_graph *g, const attachment *a, text *why); /* the others of g are valid */
 bool validate_entry(const gradus_graph *g, const entry *e, text *why);
 
 #endif

@@ -61,6 +61,11 @@ void rebuild_end(rebuild *r) {
         g->states.items[i].init = r->map[g->states.items[i].init];
     }
     for (uint32_t i = 0; i < g->updates.count; i++) g->updates.items[i] = mapped_updates(r, g->updates.items[i]);
+    for (uint32_t i = 0; i < g->attached.count; i++) {
+        attachment *a = &g->attached.items[i];
+        *a = (attachment){r->map[a->node], {r->map[a->update.state], r->map[a->update.value]}};
+        assert(a->node && a->update.state && a->update.value && "a node that an update needs was dropped");
+    }
     for (uint32_t i = 0; i < g->entries.count; i++) {
         entry *e = &g->entries.items[i];
         e->inputs = mapped_ids(r, e->inputs, e->n_inputs);
@@ -85,6 +90,10 @@ bool *reachable_nodes(const gradus_graph *g, arena *a) {
     for (uint32_t i = 0; i < g->states.count; i++)
         marked[g->states.items[i].node] = marked[g->states.items[i].init] = true;
     for (uint32_t i = 0; i < g->updates.count; i++) mark_updates(g->updates.items[i], marked);
+    for (uint32_t i = 0; i < g->attached.count; i++) {
+        marked[g->attached.items[i].node] = true;
+        mark_updates((update_set){&g->attached.items[i].update, 1}, marked);
+    }
     for (uint32_t i = 0; i < g->entries.count; i++) {
         const entry *e = &g->entries.items[i];
         for (uint32_t k = 0; k < e->n_inputs; k++) marked[e->inputs[k]] = true;

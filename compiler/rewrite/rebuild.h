@@ -33,7 +33,7 @@ uint32_t rebuild_append(rebuild *r, node *n);
 /* Appends the old node with its operands mapped. */
 uint32_t rebuild_keep(rebuild *r, uint32_t old);
 
-/* Maps the ids in states, updates and entries, and rng. */
+/* Maps the ids in states, updates (those that belong to nodes, too) and entries, and rng. */
 void rebuild_end(rebuild *r);
 
 /* For each node, whether an entry, a state's first value or an update needs it.  Inputs of entries and all states

@@ -164,7 +164,8 @@ GRADUS_API gradus_dtype gradus_dtype_of(gradus_tensor x);
 GRADUS_API const char *gradus_name_of(gradus_tensor x);
 
 /* y computed anew with each of `from` replaced by the one of `to` at its place: the same network, with the same
- * parameters, on other inputs.  What does not depend on `from` is shared, random numbers too.
+ * parameters, on other inputs.  What does not depend on `from` is shared, random numbers too.  The copies have no
+ * attached updates (see gradus_define): running statistics follow the original alone.
  * Errors: counts that differ; a replacement whose dtype or shape differs. */
 GRADUS_API gradus_tensor gradus_substitute_at(const char *file, int line, gradus_tensor y, gradus_tensors from,
                                               gradus_tensors to);
@@ -204,6 +205,12 @@ typedef struct {
 /* An entry point: a function from inputs, and the state, to outputs and the state's new values.  Updates read old
  * values and are written together at the end; outputs show old values.  `name` is a C identifier, unique among entries
  * and not "init".  `inputs` must name every gradus_input that outputs and updates depend on; it may name more.
+ *
+ * Attached updates.  Some tensors have an update of their own: the statistics of gradus_batch_norm, the counter of
+ * gradus_step.  An entry of training mode, by default one with updates, whose outputs or updates depend on such a tensor
+ * makes its update, too, without being told; so does one without updates where `.mode = GRADUS_TRAINING`.  An entry of
+ * inference mode makes none.  An update of the same state among `updates` stands instead of the attached one.
+ *
  * Errors: GRADUS_ERROR_GRAPH with the graph's first error; else what is wrong here, which then is the graph's error. */
 GRADUS_API gradus_status gradus_define_at(const char *file, int line, gradus_graph *graph, const char *name,
                                           gradus_tensors inputs, gradus_tensors outputs, gradus_updates updates,

@@ -78,6 +78,33 @@ GRADUS_API gradus_tensor gradus_layer_norm_with(gradus_tensor x, gradus_tensor g
     gradus_layer_norm_with_at(GRADUS_HERE_, x, gamma, beta,      \
                               GRADUS_OPTIONS_(gradus_layer_norm_options, __VA_ARGS__))
 
+/* (x - mean) / sqrt(variance + epsilon) * gamma + beta for each channel, that is, over all axes but `axis` (Ioffe and
+ * Szegedy 2015, as in Keras).  In entries of training mode, mean and variance (of the population) are the batch's, and
+ *     NAME/moving_mean <- momentum * NAME/moving_mean + (1 - momentum) * mean
+ * and likewise NAME/moving_variance, by itself: these are attached updates, see gradus_define.  In entries of inference
+ * mode the two stand for mean and variance, and do not change.  Parameters NAME/gamma, NAME/beta and the two states have
+ * the channels' shape and x's dtype; the states start at 0 and 1.
+ *     gradus_batch_norm(x, .momentum = 0.9, .name = "bn1")
+ * Errors: an x of rank 1, channels that are the batch, an extent of 0, options out of range. */
+typedef struct {
+    size_t size_;
+    int axis;                      /* the channels'; default the last.  0 is that default: of rank 4 the first is -4 */
+    double momentum;               /* 0.99; from 0 to 1 */
+    double epsilon;                /* 1e-3 */
+    const char *name;              /* prefix of its states; default "batch_norm", then "batch_norm_2", ... */
+    bool no_scale, no_center;      /* without gamma, without beta */
+    gradus_initializer gamma_init; /* default ones */
+    gradus_initializer beta_init;  /* default zeros */
+    uint64_t reserved_[4];
+} gradus_batch_norm_options;
+
+GRADUS_API gradus_tensor gradus_batch_norm_at(const char *file, int line, gradus_tensor x,
+                                              const gradus_batch_norm_options *options);
+GRADUS_API gradus_tensor gradus_batch_norm(gradus_tensor x, const gradus_batch_norm_options *options);
+#define gradus_batch_norm(...) GRADUS_BATCH_NORM_(__VA_ARGS__, ) /* so that x may be all there is */
+#define GRADUS_BATCH_NORM_(x, ...) \
+    gradus_batch_norm_at(GRADUS_HERE_, x, GRADUS_OPTIONS_(gradus_batch_norm_options, __VA_ARGS__))
+
 /* --- losses, not averaged: take the mean ------------------------------------------------------------------------- */
 
 /* -sum(y * log_softmax(logits)) along the last axis, the classes, which disappears.  Labels are either class numbers,

@@ -52,6 +52,8 @@ static const char sample[] =
     "%sb = scatter_add_along_axis %w %ij %ta axis 0 : f32 (4, 3)\n"
     "state %rng init %seed rng\n"
     "state %w init %u\n"
+    "attach %mm update %w = %sa\n"
+    "attach %sum update %w = %w\n"
     "entry \"train\" training max_batch 128 @ \"mlp.c\":31 { inputs %x outputs %sum %mm update %w = %sa }\n"
     "entry \"predict\" inference { inputs %x outputs %mm }\n";
 
@@ -409,6 +411,15 @@ static void test_messages(void **state) {
         {"gradus 1\n%1 = param \"w\" : f32 ()\n%2 = fill value 1 : f64 ()\nstate %1\n"
          "entry \"e\" training { update %1 = %2 }\n",
          "its new value %2 f64 ()"},
+        {"gradus 1\n%1 = param \"w\" : f32 ()\n%2 = fill value 1 : f64 ()\nstate %1\nattach %2 update %1 = %2\n",
+         "text:5:8: %2: %1 is f32 (), its new value %2 f64 ()"},
+        {"gradus 1\n%1 = fill value 1 : f64 ()\nattach %1 update %1 = %1\n",
+         "text:3:8: %1 updates %1, which is no param or state"},
+        {"gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\nattach %1 update %1 = %1\nattach %1 update %1 = %1\n",
+         "text:5:8: %1 updates %1 twice"},
+        {"gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\nattach %1 %1\n", "text:4:11: expected \"update\", found %1"},
+        {"gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\nattach %1 update %1 = %1\nstate %1\n",
+         "text:5:1: expected an attached update, an entry or the end"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         gradus_graph *g = graph_new();
@@ -557,6 +568,10 @@ static void test_files(void **state) {
     assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
     static const char seeded[] = "gradus 1\n%1 = seed : i64 (2)\nentry \"e\" inference { outputs %1 }\n";
     write_bytes(path, seeded, sizeof seeded - 1);
+    assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
+    static const char attached[] = "gradus 1\n%1 = seed : i64 (2)\n%2 = state \"s\" : i64 (2)\nstate %2 init %1\n"
+                                   "attach %2 update %2 = %1\n";
+    write_bytes(path, attached, sizeof attached - 1);
     assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
     graph_fail(g, GRADUS_ERROR_ARGUMENT, "test", "broken");
     assert_int_equal(gradus_graph_write(g, path), GRADUS_ERROR_GRAPH);
