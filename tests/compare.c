@@ -12,8 +12,19 @@ typedef struct {
     const entry *e;
     int64_t batch;
     source_of_values values;
-    char what[200];
+    char *why; /* the first disagreement, in words */
+    size_t room;
 } comparison;
+
+static bool disagree(const comparison *c, const char *format, ...) PRINTF_LIKE(2, 3);
+static bool disagree(const comparison *c, const char *format, ...) {
+    int used = c->e ? snprintf(c->why, c->room, "entry %s, batch %" PRId64 ": ", c->e->name, c->batch) : 0;
+    va_list arguments;
+    va_start(arguments, format);
+    if (used >= 0 && (size_t)used < c->room) vsnprintf(c->why + used, c->room - (size_t)used, format, arguments);
+    va_end(arguments);
+    return false;
+}
 
 static void bind(void *user, uint32_t id, const node *n, array *out) {
     const comparison *c = user;
@@ -56,41 +67,44 @@ static double element(const array *a, int64_t i) {
     return scalar_to_double(a->dtype, s);
 }
 
-static void check_equal(const comparison *c, const char *part, size_t number, const array *got, const array *expected) {
+static bool equal(const comparison *c, const char *part, size_t number, const array *got, const array *expected) {
     for (int64_t i = 0; i < shape_elements(&expected->shape); i++) {
         if (same_element(got, expected, i)) continue;
-        fail_msg("%s: entry %s, batch %" PRId64 ", %s %zu (%s), element %" PRId64
-                 ": compiled code %.17g, evaluator %.17g",
-                 c->what, c->e->name, c->batch, part, number, gradus_dtype_name(got->dtype), i, element(got, i),
-                 element(expected, i));
+        return disagree(c, "%s %zu (%s), element %" PRId64 ": compiled code %.17g, evaluator %.17g", part, number,
+                        gradus_dtype_name(got->dtype), i, element(got, i), element(expected, i));
     }
+    return true;
 }
 
-static void must(const comparison *c, gradus_status status) {
-    if (status) fail_msg("%s: entry %s, batch %" PRId64 ": %s", c->what, c->e->name, c->batch, gradus_last_error());
+static bool good(const comparison *c, gradus_status status) {
+    return status == GRADUS_OK || disagree(c, "%s", gradus_last_error());
 }
 
-static void write_states(comparison *c) {
+static bool write_states(comparison *c) {
     for (uint32_t i = 0; i < c->g->states.count; i++) {
         uint32_t id = c->g->states.items[i].node;
         array a = bound_array(c, id);
-        must(c, gradus_program_write(c->program, graph_node(c->g, id)->attr.name, a.data, bytes_of(&a)));
+        if (!good(c, gradus_program_write(c->program, graph_node(c->g, id)->attr.name, a.data, bytes_of(&a))))
+            return false;
     }
+    return true;
 }
 
 /* A state after the call: its update's value, or what it was. */
-static void check_states(comparison *c, const array *updated) {
+static bool states_agree(comparison *c, const array *updated) {
     for (uint32_t i = 0; i < c->g->states.count; i++) {
         uint32_t id = c->g->states.items[i].node;
         array got = array_like(c, id), expected = bound_array(c, id);
         for (uint32_t u = 0; u < c->e->updates.count; u++)
             if (c->e->updates.items[u].state == id) expected = updated[u];
-        must(c, gradus_program_read(c->program, graph_node(c->g, id)->attr.name, got.data, bytes_of(&got)));
-        check_equal(c, "state", i, &got, &expected);
+        if (!good(c, gradus_program_read(c->program, graph_node(c->g, id)->attr.name, got.data, bytes_of(&got))) ||
+            !equal(c, "state", i, &got, &expected))
+            return false;
     }
+    return true;
 }
 
-static void compare_call(comparison *c) {
+static bool call_agrees(comparison *c) {
     const entry *e = c->e;
     arena *m = &c->memory;
     gradus_in *in = ARENA_ARRAY(m, gradus_in, e->n_inputs + 1);
@@ -102,47 +116,54 @@ static void compare_call(comparison *c) {
                       .memory = m,
                       .outputs = ARENA_ARRAY(m, array, e->n_outputs + 1),
                       .values = ARENA_ARRAY(m, array, e->updates.count + 1)};
-    must(c, evaluate_entry(c->g, e, &how));
-    write_states(c);
+    if (!good(c, evaluate_entry(c->g, e, &how)) || !write_states(c)) return false;
     for (uint32_t i = 0; i < e->n_inputs; i++) in[i] = (gradus_in){bound_array(c, e->inputs[i]).data, 0};
     for (uint32_t i = 0; i < e->n_outputs; i++) {
         got[i] = array_like(c, e->outputs[i]);
         memset(got[i].data, 0xA5, bytes_of(&got[i]));
         out[i] = (gradus_out){got[i].data, 0};
     }
-    must(c, gradus_call(c->program, e->name, c->batch, (gradus_inputs){in, e->n_inputs},
-                        (gradus_outputs){out, e->n_outputs}));
-    for (uint32_t i = 0; i < e->n_outputs; i++) check_equal(c, "output", i, &got[i], &how.outputs[i]);
-    check_states(c, how.values);
+    if (!good(c, gradus_call(c->program, e->name, c->batch, (gradus_inputs){in, e->n_inputs},
+                             (gradus_outputs){out, e->n_outputs})))
+        return false;
+    for (uint32_t i = 0; i < e->n_outputs; i++)
+        if (!equal(c, "output", i, &got[i], &how.outputs[i])) return false;
+    return states_agree(c, how.values);
 }
 
-static void compare_guarded(comparison *c) {
+static bool call_agrees_guarded(comparison *c) {
     guard here;
+    volatile bool agrees = false;
     if (GUARDED(&here)) {
-        compare_call(c);
+        agrees = call_agrees(c);
         guard_leave(&here);
     } else {
-        fail_msg("%s: out of memory", c->what);
+        disagree(c, "out of memory");
     }
+    arena_free(&c->memory);
+    return agrees;
+}
+
+bool graph_agrees(gradus_graph *g, const int64_t *batches, size_t n_batches, int32_t threads, source_of_values values,
+                  char *why, size_t room) {
+    comparison c = {.g = g, .values = values, .why = why, .room = room};
+    int64_t most = 1;
+    for (size_t i = 0; i < n_batches; i++) most = batches[i] > most ? batches[i] : most;
+    bool agrees = good(&c, gradus_jit(g, gradus_compile_options(.max_batch = most, .threads = threads), &c.program));
+    for (uint32_t i = 0; i < g->entries.count; i++) {
+        for (size_t b = 0; b < n_batches && agrees; b++) {
+            c.e = &g->entries.items[i];
+            c.batch = batches[b];
+            agrees = good(&c, gradus_program_init(c.program, 1)) && call_agrees_guarded(&c);
+        }
+    }
+    gradus_program_destroy(&c.program);
+    return agrees;
 }
 
 void compare_graph(gradus_graph *g, const char *what, const int64_t *batches, size_t n_batches, int32_t threads,
                    source_of_values values) {
-    comparison c = {.g = g, .values = values};
-    int64_t most = 1;
-    for (size_t i = 0; i < n_batches; i++) most = batches[i] > most ? batches[i] : most;
-    snprintf(c.what, sizeof c.what, "%s, %d threads", what, (int)threads);
-    if (gradus_jit(g, gradus_compile_options(.max_batch = most, .threads = threads), &c.program)) {
-        fail_msg("%s: %s", c.what, gradus_last_error());
-    }
-    for (uint32_t i = 0; i < g->entries.count; i++) {
-        for (size_t b = 0; b < n_batches; b++) {
-            c.e = &g->entries.items[i];
-            c.batch = batches[b];
-            must(&c, gradus_program_init(c.program, 1));
-            compare_guarded(&c);
-            arena_free(&c.memory);
-        }
-    }
-    gradus_program_destroy(&c.program);
+    char why[1024];
+    if (!graph_agrees(g, batches, n_batches, threads, values, why, sizeof why))
+        fail_msg("%s, %d threads: %s", what, (int)threads, why);
 }

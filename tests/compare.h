@@ -13,8 +13,12 @@ typedef struct {
     void *user;
 } source_of_values;
 
-/* Compiles the graph for `threads` threads and runs every entry point once with each of the batches: outputs and states
- * must be what the evaluator makes of the same values.  Fails the test otherwise, naming `what`. */
+/* Compiles the graph for `threads` threads and runs every entry point once with each of the batches: whether outputs and
+ * states are what the evaluator makes of the same values.  Where not, `why` says it in words. */
+bool graph_agrees(gradus_graph *g, const int64_t *batches, size_t n_batches, int32_t threads, source_of_values values,
+                  char *why, size_t room);
+
+/* The same as a test, which fails naming `what`. */
 void compare_graph(gradus_graph *g, const char *what, const int64_t *batches, size_t n_batches, int32_t threads,
                    source_of_values values);
 
