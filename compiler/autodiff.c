@@ -71,12 +71,14 @@ static void accumulate(backward *b, uint32_t id, uint32_t cotangent) {
     b->cotangent[id] = sum ? build_op2(b->g, OP_add, sum, cotangent) : cotangent;
 }
 
-/* Names the nodes from `first` on after the forward node that they come from. */
-static void name_made(gradus_graph *g, uint32_t first, const char *forward) {
+/* Marks the nodes from `first` on as what the gradient of a node is made of. */
+static void mark_made(gradus_graph *g, uint32_t first, const node *forward) {
     text name = {.memory = &g->memory};
-    text_append(&name, "d(%s)", forward);
-    for (uint32_t made = first; made < g->nodes.count; made++)
+    if (forward->name) text_append(&name, "d(%s)", forward->name);
+    for (uint32_t made = first; made < g->nodes.count; made++) {
+        g->nodes.items[made]->forward = forward->op;
         if (!g->nodes.items[made]->name) g->nodes.items[made]->name = name.data;
+    }
 }
 
 /* Sends the cotangent of a node on to its operands. */
@@ -104,7 +106,7 @@ static void propagate(backward *b, uint32_t id) {
     gradient_of(&(derivation){b->g, n, id, b->cotangent[id], b->wants, b->gives});
     for (uint32_t i = 0; i < n->n_inputs; i++)
         if (b->gives[i]) accumulate(b, n->inputs[i], b->gives[i]);
-    if (n->name) name_made(b->g, first, n->name);
+    mark_made(b->g, first, n);
 }
 
 static bool check_float(gradus_graph *g, const char *call, const char *what, uint32_t id) {

@@ -22,27 +22,9 @@ static void run_thread(void *context, int32_t thread, int32_t threads) {
     if (thread == 0) r->result = result;
 }
 
-/* " at [2, 3] of (32, 64)"; nothing for the one element of a scalar. */
-static void place_in_words(const gradus_shape *shape, int64_t batch, int64_t position, char *text, size_t size) {
-    char of[SHAPE_TEXT];
-    gradus_shape at = *shape, extents = *shape;
-    text[0] = '\0';
-    for (int64_t i = extents.d[0]; i > 0; i--) {
-        if (extents.d[i] < 0) extents.d[i] *= -batch;
-        at.d[i] = position % extents.d[i]; /* no extent is 0 where there is an element */
-        position /= extents.d[i];
-    }
-    if (extents.d[0] == 0) return;
-    size_t used = (size_t)snprintf(text, size, " at [");
-    for (int64_t i = 1; i <= at.d[0] && used < size; i++)
-        used += (size_t)snprintf(text + used, size - used, "%s%" PRId64, i > 1 ? ", " : "", at.d[i]);
-    shape_in_words(&extents, of);
-    if (used < size) snprintf(text + used, size - used, "] of %s", of);
-}
-
 static gradus_status fail_check(const gradus_abi_check *check, int64_t batch, int64_t position, int64_t index) {
-    char place[SHAPE_TEXT * 2 + 16];
-    place_in_words(&check->shape, batch, position, place, sizeof place);
+    char place[PLACE_TEXT];
+    place_in_words(&check->shape, batch, position, place);
     if (check->bound == 0) {
         return fail(GRADUS_ERROR_ARGUMENT,
                     "%s: index %" PRId64 "%s points into nothing: the axis is empty; the state is as it was",
@@ -152,7 +134,9 @@ gradus_status gradus_call(gradus_program *program, const char *entry, int64_t ba
         if (atomic_load_explicit(&core->initialized, memory_order_relaxed)) {
             for (size_t i = 0; i < inputs.count; i++) program->inputs[i] = inputs.items[i].data;
             for (size_t i = 0; i < outputs.count; i++) program->outputs[i] = outputs.items[i].data;
-            status = program_run(program, e, batch, program->inputs, program->outputs);
+            status = core->explain
+                         ? program_run_finite(program, e, batch, program->inputs, program->outputs)
+                         : program_run(program, e, batch, program->inputs, program->outputs);
         } else {
             status = fail_uninitialized(entry);
         }

@@ -24,6 +24,8 @@ typedef struct {
     pool *pool;
     void (*release)(void *owner);
     void *owner;
+    program_explain explain; /* NULL: results need not be finite */
+    unsigned char *saved;    /* with `explain`: the state before a call that writes it */
 } program_core;
 
 struct gradus_program {
@@ -51,6 +53,10 @@ static inline int32_t core_threads(const program_core *core, const gradus_abi_en
 /* Runs an entry whose arguments were checked, with state and arena taken.  A failed check becomes an error. */
 gradus_status program_run(gradus_program *program, const gradus_abi_entry *e, int64_t batch, const void *const *inputs,
                           void *const *outputs);
+
+/* The same where results have to be finite (core->explain is there). */
+gradus_status program_run_finite(gradus_program *program, const gradus_abi_entry *e, int64_t batch,
+                                 const void *const *inputs, void *const *outputs);
 
 /* The entry of a name, or NULL after setting the error. */
 const gradus_abi_entry *program_find_entry(const gradus_program *program, const char *name);

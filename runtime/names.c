@@ -84,3 +84,20 @@ void shape_in_words(const gradus_shape *shape, char text[SHAPE_TEXT]) {
     }
     put(&w, ")");
 }
+
+void place_in_words(const gradus_shape *shape, int64_t batch, int64_t position, char text[PLACE_TEXT]) {
+    writer w = {text, PLACE_TEXT, 0};
+    char of[SHAPE_TEXT];
+    gradus_shape at = *shape, extents = *shape;
+    text[0] = '\0';
+    for (int64_t i = extents.d[0]; i > 0; i--) {
+        if (extents.d[i] < 0) extents.d[i] *= -batch;
+        at.d[i] = position % extents.d[i]; /* no extent is 0 where there is an element */
+        position /= extents.d[i];
+    }
+    if (extents.d[0] == 0) return;
+    put(&w, " at [");
+    for (int64_t i = 1; i <= at.d[0]; i++) put(&w, "%s%" PRId64, i > 1 ? ", " : "", at.d[i]);
+    shape_in_words(&extents, of);
+    put(&w, "] of %s", of);
+}

@@ -15,4 +15,9 @@ enum { SHAPE_TEXT = 224 }; /* enough for any shape */
 /* A shape as "(B, 28, 28)"; extents -k read as "k*B". */
 void shape_in_words(const gradus_shape *shape, char text[SHAPE_TEXT]);
 
+enum { PLACE_TEXT = SHAPE_TEXT * 2 + 16 };
+
+/* Where the element at a row-major position is, as " at [2, 3] of (32, 64)"; "" for the one element of a scalar. */
+void place_in_words(const gradus_shape *shape, int64_t batch, int64_t position, char text[PLACE_TEXT]);
+
 #endif

@@ -12,4 +12,12 @@
 gradus_status program_create(const gradus_abi_program *abi, int32_t threads, void (*release)(void *owner), void *owner,
                              gradus_program **program);
 
+/* What explains results that are not finite.  It sees the call as it began, and returns GRADUS_OK where nothing is at
+ * fault, else an error.  May allocate. */
+typedef gradus_status (*program_explain)(void *owner, const gradus_abi_entry *e, const gradus_abi_call *call);
+
+/* From now on a call of `program`, which shares its state with no other yet, ends by looking at its results: where one is
+ * NaN or infinite and `explain` finds a fault, the call fails and the state is as it was.  GRADUS_ERROR_MEMORY. */
+gradus_status program_check_finite(gradus_program *program, program_explain explain);
+
 #endif

@@ -8,6 +8,7 @@
  */
 #include "backend/jit.h"
 
+#include "backend/explain.h"
 #include "backend/target.h"
 #include "lower.h"
 #include "runtime/options.h"
@@ -17,6 +18,7 @@
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -31,11 +33,13 @@ typedef struct {
     arena memory;
     LLVMOrcLLJITRef jit;
     gradus_abi_program abi;
+    explainer explainer; /* with check_nan */
 } code;
 
 static void code_release(void *owner) {
     code *c = owner;
     if (c->jit) LLVMConsumeError(LLVMOrcDisposeLLJIT(c->jit));
+    explainer_free(&c->explainer);
     arena_free(&c->memory);
     memory_free(c);
 }
@@ -56,6 +60,7 @@ typedef struct {
     const gradus_graph *g;
     const char *cpu;
     int64_t max_batch;
+    bool check_nan;
     uint32_t count;
     lowered *entries;
     int64_t *state_offsets, *scratch_bytes;
@@ -295,6 +300,7 @@ static gradus_status compile(compilation *c, code *to) {
     double compiled = milliseconds();
     if (!status) status = link_objects(to, c);
     if (!status) status = fill_tables(to, c);
+    if (!status && c->check_nan) explainer_fill(&to->explainer, c->g, &to->memory);
     log_line(2, "compiled %u kernels: graph to IR %.1f ms, machine code %.1f ms, linking %.1f ms", c->emission.kernels.count,
              emitted - start, compiled - emitted, milliseconds() - compiled);
     return status;
@@ -316,8 +322,31 @@ static gradus_status check_arguments(gradus_graph *g, const gradus_compile_optio
         return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: max_batch is %lld; it counts rows, so 1 or more", (long long)o->max_batch);
     if (o && o->threads < 0)
         return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: threads is %d; it is 1 or more, or 0 for as many as there are CPUs", o->threads);
-    if (o && o->check_nan) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: check_nan is not available yet");
     return GRADUS_OK;
+}
+
+/* A program_explain. */
+static gradus_status explain(void *owner, const gradus_abi_entry *e, const gradus_abi_call *call) {
+    const code *c = owner;
+    return explainer_run(&c->explainer, (uint32_t)(e - c->abi.entries), &c->abi, call);
+}
+
+/* Where the option is not at hand: GRADUS_DEBUG=nan in the environment. */
+static bool debugs_nan(void) {
+    const char *debug = getenv("GRADUS_DEBUG");
+    return debug && strcmp(debug, "nan") == 0;
+}
+
+/* Takes the code: it is the program's, or released. */
+static gradus_status make_program(code *c, int32_t threads, bool check_nan, gradus_program **program) {
+    gradus_status status = program_create(&c->abi, threads, code_release, c, program);
+    if (status) {
+        code_release(c);
+        return status;
+    }
+    if (check_nan) status = program_check_finite(*program, explain);
+    if (status) gradus_program_destroy(program);
+    return status;
 }
 
 gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, const char *cpu, gradus_program **program) {
@@ -330,13 +359,14 @@ gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, 
             return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: an option is set that this version of the library does not know");
     gradus_status status = check_arguments(g, &o);
     if (status) return status;
+    o.check_nan |= debugs_nan();
     code *to = memory_zeroed(sizeof *to);
     if (!to) return fail_out_of_memory("gradus_jit");
-    compilation c = {.g = g, .cpu = cpu, .max_batch = o.max_batch, .count = g->entries.count + 1};
+    compilation c = {.g = g, .cpu = cpu, .max_batch = o.max_batch, .check_nan = o.check_nan, .count = g->entries.count + 1};
     status = compile_guarded(&c, to);
     compilation_free(&c);
-    if (!status) status = program_create(&to->abi, o.threads, code_release, to, program);
-    if (status) code_release(to);
+    if (!status) return make_program(to, o.threads, o.check_nan, program);
+    code_release(to);
     return status;
 }
 

@@ -54,6 +54,7 @@ typedef struct {
     attrs attr;
     source where;
     const char *name; /* for people; NULL mostly */
+    op_code forward;  /* made by autodiff: the op whose gradient it is part of; else 0 */
 } node;
 
 typedef struct {

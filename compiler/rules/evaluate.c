@@ -102,7 +102,7 @@ static gradus_status evaluate_one(const gradus_graph *g, uint32_t id, const eval
 
 gradus_status evaluate_entry(const gradus_graph *g, const entry *e, const evaluation *how) {
     const bool *wanted = mark_reachable(g, e, how->memory);
-    array *values = ARENA_ARRAY(how->memory, array, g->nodes.count);
+    array *values = how->nodes ? how->nodes : ARENA_ARRAY(how->memory, array, g->nodes.count);
     for (uint32_t id = 0; id < g->nodes.count; id++) {
         gradus_status status = wanted[id] ? evaluate_one(g, id, how, values) : GRADUS_OK;
         if (status) return status;

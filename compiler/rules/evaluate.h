@@ -31,13 +31,14 @@ extern const evaluate_rule evaluate_rules[OP_COUNT];
 gradus_status evaluate_node(const node *n, int64_t batch, const array *x, array *out);
 
 /* One entry of a graph.  `bound(user, id, out)` fills out->data of the nodes that are bound.  Afterwards `outputs[i]` is
- * the i-th output and `values[i]` the i-th update's value, in `memory`; both lists may be NULL.  Needs a guard. */
+ * the i-th output, `values[i]` the i-th update's value and `nodes[id]` each node's (of those that nothing needs, without
+ * data), in `memory`; each list may be NULL.  Needs a guard. */
 typedef struct {
     int64_t batch;
     void (*bind)(void *user, uint32_t id, const node *n, array *out);
     void *user;
     arena *memory;
-    array *outputs, *values;
+    array *outputs, *values, *nodes;
 } evaluation;
 gradus_status evaluate_entry(const gradus_graph *g, const entry *e, const evaluation *how);
 

@@ -18,11 +18,30 @@ typedef struct {
                               it.  Default: none, an error where such an entry has a batch dimension */
     int32_t threads;       /* how many a call may use; default: as many CPUs as the process may (affinity and the
                               control group's quota respected).  Results do not depend on it */
-    bool check_nan;        /* a call whose values become NaN or infinite fails with GRADUS_ERROR_NAN and says where;
-                              slower */
+    bool check_nan;        /* a call whose results become NaN or infinite fails and says where they did, see below */
     uint64_t reserved_[8]; /* zero */
 } gradus_compile_options;
 #define gradus_compile_options(...) GRADUS_OPTIONS_(gradus_compile_options, __VA_ARGS__)
+
+/* check_nan.  A call one of whose floating-point results (outputs, and the states that it updates) has a NaN or an
+ * infinity fails with GRADUS_ERROR_NAN, and the state is as it was; outputs hold what was computed.  The error names the
+ * first tensor in the order of building in which what then reached a result stopped being finite, and the first element
+ * of it:
+ *
+ *     vae.c:41: exp: first NaN/Inf at [3, 7] of (32, 20): inf from 89.2
+ *     vae.c:52: gradient of sqrt: div: first NaN/Inf at [0] of (8): inf from 0.5, 0
+ *     vae.c:12: input "x": first NaN/Inf at [0, 4] of (32, 20): nan
+ *
+ * That is a tensor with a NaN or infinity where all that the element is made of is finite, or an input, state or constant
+ * that has a NaN; failing these, one that makes NaN of infinities (inf - inf), or an input or state that has an infinity.
+ * Infinities that come from constants alone (gradus_like(s, -INFINITY) in a mask) are no error even in a result, and
+ * neither is what disappears before a result: log(0) that a gradus_where does not choose, exp(-inf), a NaN that is
+ * compared or cast to an integer.  First values of states (gradus_program_init) are not looked at.
+ *
+ * The code that runs is the one that runs without it, and so are the bits; a call takes longer by looking at its results
+ * and copying the state.  Only a result that is not finite takes much longer: the entry is then evaluated again, in plain
+ * C on one thread, which allocates, and gives the same report whatever the number of threads.  GRADUS_DEBUG=nan in the
+ * environment turns it on for every program. */
 
 /* Compiles every entry point of the graph for this machine and makes a program of them, to be initialised by
  * gradus_program_init (run.h).  `options` may be NULL.  The graph stays as it is, may be built on and compiled

@@ -51,7 +51,8 @@ GRADUS_API gradus_status gradus_program_reseed(gradus_program *program, uint64_t
  * GRADUS_ERROR_NOT_FOUND: no such entry.  GRADUS_ERROR_MISMATCH: a wrong number of inputs or outputs, or a pointer
  * whose type is known to be wrong.  GRADUS_ERROR_ARGUMENT: a batch out of range, a NULL pointer, or an index (a
  * label, an index of gradus_take) out of range.  GRADUS_ERROR_UNINITIALIZED: the state has no values yet.
- * GRADUS_ERROR_BUSY: see above.  After any of these the state is as it was. */
+ * GRADUS_ERROR_BUSY: see above.  GRADUS_ERROR_NAN: a result is not finite, in a program compiled with check_nan
+ * (compile.h).  After any of these the state is as it was. */
 GRADUS_API gradus_status gradus_call(gradus_program *program, const char *entry, int64_t batch, gradus_inputs inputs,
                                      gradus_outputs outputs);
 

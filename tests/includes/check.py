@@ -14,7 +14,7 @@ RANKS = [
     ["base/"],
     ["ir/"],
     ["rules/"],
-    ["autodiff", "derivatives", "optim/", "pass"],
+    ["autodiff", "derivatives", "nonfinite", "optim/", "pass"],
     ["extract", "rewrite/", "pipeline", "fuse/"],
     ["schedule", "plan"],
     ["lower"],
@@ -25,7 +25,7 @@ RANKS = [
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 LLVM = ("emit/", "backend/")
 # Entry points of the public interface may stand anywhere above what they call.
-RUNTIME_FOR_ALL = ("runtime/support.h", "runtime/files.h")
+RUNTIME_FOR_ALL = ("runtime/support.h", "runtime/names.h", "runtime/files.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

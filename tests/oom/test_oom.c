@@ -4,7 +4,9 @@
 #include "tests/cmocka_all.h"
 
 #include <gradus/gradus.h>
+#include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 static struct {
     long countdown; /* allocations until the one that fails; never if negative */
@@ -66,6 +68,25 @@ static gradus_status running(void) {
     return status;
 }
 
+/* A call that fails, and has to allocate to say why. */
+static gradus_status explaining(void) {
+    static const float xs[10] = {1, 2, 3, 4, NAN, 6, 7, 8, 9, 10};
+    static const int32_t ys[2] = {0, 2};
+    gradus_graph *g = build();
+    gradus_program *p = NULL;
+    float loss = 0, norm = 0;
+    gradus_status status = gradus_jit(g, gradus_compile_options(.max_batch = 2, .threads = 1, .check_nan = true), &p);
+    if (!status) status = gradus_program_init(p, 7);
+    if (!status) {
+        status = gradus_call(p, "train", 2, GRADUS_INPUTS(xs, ys), GRADUS_OUTPUTS(&loss, &norm));
+        assert_int_equal(status, GRADUS_ERROR_NAN);
+        status = strstr(gradus_last_error(), "out of memory") ? GRADUS_ERROR_MEMORY : GRADUS_OK;
+    }
+    gradus_program_destroy(&p);
+    gradus_graph_destroy(&g);
+    return status;
+}
+
 static gradus_status reading(void) {
     gradus_data *data = NULL, *first = NULL, *second = NULL;
     gradus_batches *batches = NULL;
@@ -111,6 +132,11 @@ static void test_running(void **state) {
     check(running);
 }
 
+static void test_explaining(void **state) {
+    (void)state;
+    check(explaining);
+}
+
 static void test_reading(void **state) {
     (void)state;
     check(reading);
@@ -120,6 +146,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_building),
         cmocka_unit_test(test_running),
+        cmocka_unit_test(test_explaining),
         cmocka_unit_test(test_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
