@@ -18,5 +18,6 @@
 #include <gradus/draw.h>
 #include <gradus/run.h>
 #include <gradus/data.h>
+#include <gradus/csv.h>
 
 #endif

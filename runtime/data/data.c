@@ -19,7 +19,23 @@ store *store_create(size_t n) {
 void store_release(store *s) {
     if (!s || atomic_fetch_sub(&s->users, 1) != 1) return;
     for (size_t i = 0; i < s->n_columns; i++) memory_free(s->columns[i].data);
+    text_list_free(&s->names);
+    text_list_free(&s->classes);
+    memory_free(s->means);
     memory_free(s);
+}
+
+bool data_reserve(unsigned char **memory, size_t *capacity, size_t needed, size_t most) {
+    enum { FIRST_BYTES = 1 << 16 };
+    if (needed <= *capacity) return true;
+    size_t size = *capacity > SIZE_MAX / 2 ? most : *capacity ? 2 * *capacity : FIRST_BYTES;
+    if (size < needed) size = needed;
+    if (size > most) size = most;
+    unsigned char *bigger = memory_reallocate(*memory, size);
+    if (!bigger) return false;
+    *memory = bigger;
+    *capacity = size;
+    return true;
 }
 
 gradus_data *data_create(store *s, int64_t n_rows) {

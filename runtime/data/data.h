@@ -3,6 +3,8 @@
 #ifndef GRADUS_RUNTIME_DATA_DATA_H
 #define GRADUS_RUNTIME_DATA_DATA_H
 
+#include "runtime/data/text_list.h"
+
 #include <gradus/data.h>
 
 #include <stdatomic.h>
@@ -19,6 +21,8 @@ typedef struct {
 typedef struct {
     atomic_int users;
     int64_t rows;
+    text_list names, classes;   /* of a table's features and labels; empty where there are none */
+    double *means, *deviations; /* of its features, where they are standardised: one allocation */
     size_t n_columns;
     column columns[];
 } store;
@@ -33,6 +37,10 @@ struct gradus_data {
 /* A store for `n` columns, all zero, in the use of one; NULL where memory is short. */
 store *store_create(size_t n);
 void store_release(store *s); /* takes NULL */
+
+/* Grows memory in which `capacity` bytes are to hold `needed`, to twice what is there, at most to `most`: what a file
+ * claims.  False where memory is short. */
+bool data_reserve(unsigned char **memory, size_t *capacity, size_t needed, size_t most);
 
 /* A data set of `n_rows` rows of a store, which it retains; its rows are to be filled in.  NULL where memory is
  * short. */

@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { CHUNK = 1 << 14, FIRST_BYTES = 1 << 16 };
+enum { CHUNK = 1 << 14 };
 
 typedef struct {
     unsigned char code;
@@ -98,19 +98,6 @@ static void convert(const idx_type *type, gradus_dtype to, const unsigned char *
     }
 }
 
-/* Grows a column's data as its elements arrive: to twice what is there, at most to what the header claims. */
-static bool make_room(column *c, size_t *capacity, size_t needed, size_t claimed) {
-    if (needed <= *capacity) return true;
-    size_t size = *capacity ? 2 * *capacity : FIRST_BYTES;
-    if (size < needed) size = needed;
-    if (size > claimed) size = claimed;
-    unsigned char *data = memory_reallocate(c->data, size);
-    if (!data) return false;
-    c->data = data;
-    *capacity = size;
-    return true;
-}
-
 static gradus_status read_elements(const char *path, stream *s, const idx_header *h, column *c) {
     unsigned char raw[CHUNK];
     int64_t begin = stream_place(s);
@@ -127,7 +114,7 @@ static gradus_status read_elements(const char *path, stream *s, const idx_header
                                "the header claims %lld %s, which are %lld bytes, the file ends after %s",
                                (long long)h->elements, h->type->name, (long long)h->bytes, count);
         }
-        if (!make_room(c, &capacity, (have + n) * size, total * size)) {
+        if (!data_reserve(&c->data, &capacity, (have + n) * size, total * size)) {
             return fail(GRADUS_ERROR_MEMORY, "%s: out of memory (%lld bytes are there)", path,
                         (long long)(stream_place(s) - begin));
         }
