@@ -9,6 +9,7 @@
  */
 #include "autodiff.h"
 
+#include "ir/custom.h"
 #include "rules/gradient.h"
 
 #include <assert.h>
@@ -30,7 +31,7 @@ typedef struct {
 /* Does the derivative end at this node whatever its operands are?  A conversion to an integer is a step function, as
  * floor is; of an op without a derivative the walk must hear. */
 static bool cuts(const gradus_graph *g, const node *n) {
-    switch (gradient_kind_of(n->op)) {
+    switch (gradient_kind_of(n)) {
     case GRADIENT_ZERO: return true;
     case GRADIENT_NONE: return false;
     case GRADIENT_RULE: break;
@@ -52,7 +53,7 @@ static void mark_active(backward *b, const uint32_t *x, uint32_t count) {
 /* The way from x to the cotangent at `id` goes through an op without a derivative. */
 static void fail_no_derivative(backward *b, uint32_t id) {
     gradus_graph *g = b->g;
-    while (gradient_kind_of(graph_node(g, id)->op) != GRADIENT_NONE) {
+    while (gradient_kind_of(graph_node(g, id)) != GRADIENT_NONE) {
         const node *n = graph_node(g, id);
         uint32_t i = 0;
         while (i + 1 < n->n_inputs && !b->active[n->inputs[i]]) i++;
@@ -61,9 +62,13 @@ static void fail_no_derivative(backward *b, uint32_t id) {
     }
     const node *n = graph_node(g, id);
     g->here = b->here;
+    const custom *c = n->attr.call;
     graph_fail(g, GRADUS_ERROR_GRAPH, b->call,
-               "%s (%s:%d) has no derivative; put gradus_stop_gradient behind it to differentiate around it",
-               op_name(n->op), n->where.file ? n->where.file : "?", n->where.line);
+               "%s%s%s (%s:%d) has no derivative; %sput gradus_stop_gradient behind it to differentiate around it",
+               op_name(n->op), c ? " " : "", c ? c->symbol : "", n->where.file ? n->where.file : "?", n->where.line,
+               !c            ? ""
+               : c->backward ? "a C function that is a .backward has none of its own, where a .gradient has; or "
+                             : "give it a .backward or a .gradient, or ");
 }
 
 static void accumulate(backward *b, uint32_t id, uint32_t cotangent) {
@@ -97,7 +102,7 @@ static void propagate(backward *b, uint32_t id) {
         }
     }
     if (!any || cuts(b->g, n)) return;
-    if (gradient_kind_of(n->op) == GRADIENT_NONE) {
+    if (gradient_kind_of(n) == GRADIENT_NONE) {
         fail_no_derivative(b, id);
         return;
     }

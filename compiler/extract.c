@@ -3,6 +3,7 @@
  * From the user's graph, a pool of nodes for many entries, to the graph of one entry.  Both functions copy: states
  * first, then inputs, in the order that the program's interface has, then what the entry computes, in the old order.
  */
+#include "ir/custom.h"
 #include "pass.h"
 #include "rewrite/rebuild.h"
 
@@ -39,6 +40,7 @@ static uint32_t copy_node(extraction *x, uint32_t id) {
     copy.name = arena_string(memory, copy.name);
     copy.attr.name = arena_string(memory, copy.attr.name);
     if (copy.attr.data) copy.attr.data = arena_copy(memory, copy.attr.data, copy.attr.bytes);
+    copy.attr.call = custom_copy(copy.attr.call, memory);
     copy.where.file = arena_string(memory, copy.where.file);
     return x->map[id] = append(x, &copy);
 }

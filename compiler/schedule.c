@@ -30,9 +30,9 @@ static bool reaches(const dependencies *d, uint32_t a, uint32_t b, bool *seen) {
 static bool in_place(const dependencies *d, uint32_t at, const store *s) {
     const kernel *k = d->l->kernels.items[at];
     if (!kernel_may_overwrite(k, s, s->to.buffer)) return false;
-    for (uint32_t r = 0; r < d->count; r++) { /* checks too: state is written once every index is known to be right */
+    for (uint32_t r = 0; r < d->count; r++) { /* checks and calls too: state is written once nothing can fail any more */
         const kernel *other = d->l->kernels.items[r];
-        if (r == at || (other->kind != KERNEL_CHECK && !kernel_reads(other, s->to.buffer))) continue;
+        if (r == at || (!kernel_may_fail(other) && !kernel_reads(other, s->to.buffer))) continue;
         bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
         if (reaches(d, at, r, seen)) return false;
     }
@@ -76,10 +76,30 @@ static void add_check_edges(dependencies *d) {
     }
 }
 
+static bool writes_state(const kernel_list *l, const kernel *k) {
+    for (uint32_t s = 0; s < k->stores.count; s++)
+        if (l->buffers.items[k->stores.items[s].to.buffer].place == PLACE_STATE) return true;
+    return false;
+}
+
+/* A function of the user's may fail, so it comes before state is written; the functions keep the order of the graph. */
+static void add_call_edges(dependencies *d) {
+    for (uint32_t c = 0; c < d->count; c++) {
+        if (d->l->kernels.items[c]->kind != KERNEL_CALL) continue;
+        for (uint32_t k = 0; k < d->count; k++) {
+            const kernel *other = d->l->kernels.items[k];
+            bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
+            if (k == c || (other->kind == KERNEL_CALL ? k < c : !writes_state(d->l, other))) continue;
+            if (!reaches(d, k, c, seen)) *edge(d, c, k) = true;
+        }
+    }
+}
+
 static dependencies dependencies_of(kernel_list *l) {
     dependencies d = {.l = l, .count = l->kernels.count};
     d.before = ARENA_ARRAY(l->memory, bool, (size_t)d.count * d.count);
     add_data_edges(&d);
+    add_call_edges(&d);
     add_check_edges(&d);
     return d;
 }
@@ -103,8 +123,9 @@ static bool settle_state(dependencies *d) {
 }
 
 /* Every thread runs a check in full, so that what comes behind it needs no barrier, unless it overwrites what others may
- * still be checking. */
+ * still be checking.  Behind a call the threads meet, and agree on whether it failed. */
 static bool same_phase(const kernel *before, const kernel *after) {
+    if (before->kind == KERNEL_CALL) return false;
     if (before->kind != KERNEL_CHECK) return before->serial && after->serial;
     for (uint32_t s = 0; s < after->stores.count; s++)
         if (kernel_reads(before, after->stores.items[s].to.buffer)) return false;
@@ -167,7 +188,7 @@ static void set_lifetimes(kernel_list *l) {
 void schedule(kernel_list *l) {
     for (uint32_t i = 0; i < l->kernels.count; i++) {
         kernel *k = l->kernels.items[i];
-        k->serial = k->kind != KERNEL_CHECK && k->cost < SERIAL_NS;
+        k->serial = k->kind == KERNEL_CALL || (k->kind != KERNEL_CHECK && k->cost < SERIAL_NS);
     }
     dependencies d = dependencies_of(l);
     while (!settle_state(&d)) d = dependencies_of(l);

@@ -22,6 +22,13 @@ static void run_thread(void *context, int32_t thread, int32_t threads) {
     if (thread == 0) r->result = result;
 }
 
+/* The function was run by this thread, and so were its gradus_custom_fail and what else failed in it. */
+static gradus_status fail_function(const gradus_abi_check *function, int64_t returned) {
+    if (fail_status() != GRADUS_OK)
+        return fail(GRADUS_ERROR_CALLBACK, "%s: %s; the state is as it was", function->where, gradus_last_error());
+    return fail(GRADUS_ERROR_CALLBACK, "%s: it returned %" PRId64 "; the state is as it was", function->where, returned);
+}
+
 static gradus_status fail_check(const gradus_abi_check *check, int64_t batch, int64_t position, int64_t index) {
     char place[PLACE_TEXT];
     place_in_words(&check->shape, batch, position, place);
@@ -46,10 +53,13 @@ gradus_status program_run(gradus_program *program, const gradus_abi_entry *e, in
                       .barrier = pool_barrier,
                       .team = core->pool,
                       .report = program->report}};
+    fail_forget();
     pool_run(core->pool, core_threads(core, e), run_thread, &r);
     if (r.result == 0) return GRADUS_OK;
     assert(r.result > 0 && r.result <= e->n_checks);
-    return fail_check(&e->checks[r.result - 1], batch, program->report[0], program->report[1]);
+    const gradus_abi_check *check = &e->checks[r.result - 1];
+    if (check->bound == GRADUS_ABI_CALLED) return fail_function(check, program->report[1]);
+    return fail_check(check, batch, program->report[0], program->report[1]);
 }
 
 /* "x f32 (B, 784), y i32 (B)" */

@@ -2,7 +2,7 @@
  * The allocator hook, the thread's last error, the log and the names of things.  See support.h. */
 #include "runtime/support.h"
 
-#include <stdarg.h>
+#include <gradus/custom.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -101,14 +101,29 @@ gradus_status fail_status(void) { return last_status; }
 
 const char *gradus_last_error(void) { return last_error; }
 
-gradus_status fail(gradus_status status, const char *format, ...) {
+void fail_forget(void) { last_status = GRADUS_OK; }
+
+gradus_status fail_v(gradus_status status, const char *format, va_list arguments) {
     char message[sizeof last_error];
-    va_list arguments;
-    va_start(arguments, format);
     vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
     memcpy(last_error, message, sizeof message);
     return last_status = status;
+}
+
+gradus_status fail(gradus_status status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fail_v(status, format, arguments);
+    va_end(arguments);
+    return status;
+}
+
+gradus_status gradus_custom_fail(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fail_v(GRADUS_ERROR_CALLBACK, format, arguments);
+    va_end(arguments);
+    return GRADUS_ERROR_CALLBACK;
 }
 
 gradus_status fail_out_of_memory(const char *where) { return fail(GRADUS_ERROR_MEMORY, "%s: out of memory", where); }

@@ -4,6 +4,7 @@
 #define GRADUS_RUNTIME_SUPPORT_H
 
 #include <gradus/common.h>
+#include <stdarg.h>
 
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
@@ -19,8 +20,10 @@ void memory_free_aligned(void *memory);
 /* Sets gradus_last_error() of this thread and returns `status`.  Allocates nothing; the arguments may point into the
  * message that it replaces. */
 gradus_status fail(gradus_status status, const char *format, ...) PRINTF_LIKE(2, 3);
+gradus_status fail_v(gradus_status status, const char *format, va_list arguments);
 gradus_status fail_out_of_memory(const char *where);
 gradus_status fail_status(void); /* of this thread's last failure */
+void fail_forget(void);          /* from here on fail_status() is GRADUS_OK until the thread fails again */
 
 /* Sends a line to the user's log, if there is one that listens at this level. */
 void log_line(int32_t level, const char *format, ...) PRINTF_LIKE(2, 3);

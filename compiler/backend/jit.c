@@ -10,6 +10,8 @@
 
 #include "backend/explain.h"
 #include "backend/target.h"
+#include "base/names.h"
+#include "ir/custom.h"
 #include "lower.h"
 #include "runtime/options.h"
 #include "runtime/program.h"
@@ -171,7 +173,33 @@ static gradus_status orc_failed(LLVMErrorRef error, const char *what) {
     return GRADUS_ERROR_COMPILER;
 }
 
-/* Links the objects into the process; what they may call, memcpy and memset, is the process'. */
+/* Tells the linker where a function of the user's is. */
+static LLVMErrorRef define_symbol(code *to, LLVMOrcJITDylibRef library, const custom *c) {
+    LLVMOrcCSymbolMapPair pair = {LLVMOrcLLJITMangleAndIntern(to->jit, c->symbol), {(LLVMOrcExecutorAddress)(uintptr_t)c->function, {0, 0}}};
+    pair.Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable;
+    LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(&pair, 1);
+    LLVMErrorRef error = LLVMOrcJITDylibDefine(library, unit);
+    if (error) LLVMOrcDisposeMaterializationUnit(unit);
+    return error;
+}
+
+/* The functions that the entries call, each once. */
+static LLVMErrorRef define_symbols(code *to, compilation *c, LLVMOrcJITDylibRef library) {
+    names defined = {.memory = &c->memory};
+    for (uint32_t i = 0; i < c->count; i++) {
+        const kernel_list *l = &c->entries[i].kernels;
+        for (uint32_t k = 0; k < l->kernels.count; k++) {
+            if (l->kernels.items[k]->kind != KERNEL_CALL) continue;
+            const custom *called = graph_node(l->graph, l->kernels.items[k]->called)->attr.call;
+            if (!names_add(&defined, called->symbol, strlen(called->symbol), i)) continue;
+            LLVMErrorRef error = define_symbol(to, library, called);
+            if (error) return error;
+        }
+    }
+    return NULL;
+}
+
+/* Links the objects into the process; what they may call, the user's functions, memcpy and memset, is the process'. */
 static gradus_status link_objects(code *to, compilation *c) {
     LLVMOrcDefinitionGeneratorRef process = NULL;
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&to->jit, NULL);
@@ -182,6 +210,8 @@ static gradus_status link_objects(code *to, compilation *c) {
         c->parts[i].object = NULL; /* the JIT's, whatever happened */
         if (error) return orc_failed(error, "the JIT refuses the object");
     }
+    error = define_symbols(to, c, library);
+    if (error) return orc_failed(error, "the JIT refuses a function");
     error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(to->jit), NULL, NULL);
     if (error) return orc_failed(error, "the JIT cannot see the process");
     LLVMOrcJITDylibAddGenerator(library, process);
@@ -224,6 +254,11 @@ static gradus_abi_check *check_table(code *to, const kernel_list *l) {
     for (uint32_t i = 0; i < l->checks.count; i++) {
         const node *n = graph_node(l->graph, l->checks.items[i]);
         text where = {.memory = &to->memory};
+        if (op_is(n->op, CALL)) {
+            text_append(&where, "%s:%d: custom %s", n->where.file ? n->where.file : "?", n->where.line, custom_name(n));
+            list[i] = (gradus_abi_check){.where = where.data, .bound = GRADUS_ABI_CALLED};
+            continue;
+        }
         text_append(&where, "%s:%d: %s", n->where.file ? n->where.file : "?", n->where.line, n->name ? n->name : "index");
         list[i] = (gradus_abi_check){where.data, n->attr.bound, n->shape};
     }

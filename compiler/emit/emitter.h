@@ -117,6 +117,7 @@ void emit_columns(emitter *e);
 void emit_contract(emitter *e);
 void emit_scatter(emitter *e);
 void emit_check(emitter *e); /* i32 instead of void: whether it failed */
+llvm emit_call(const emitter *e); /* i32: what the user's function returned; `scratch` is its user pointer */
 
 /* Units of work of a kernel, as emitted code. */
 llvm rows_units(const emitter *e, const kernel *k);

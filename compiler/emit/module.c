@@ -5,8 +5,13 @@
  *         if check(…) return 1 + its number
  *         units = …;  kernel(buffers…, batch, units·thread/threads, units·(thread+1)/threads, scratch)
  *         barrier, if there are others, wherever the phase changes
+ *
+ * A function of the user's is called by thread 0 at the end of a phase.  If it fails, report[0] is -1 - its number, and
+ * behind the barrier all threads return 1 + its number; they compare with the number, since thread 0 may already be in a
+ * later call.
  */
 #include "emit/emitter.h"
+#include "ir/custom.h"
 
 #include <assert.h>
 #include <gradus/abi.h>
@@ -33,6 +38,7 @@ static emitter emitter_for(emission *em, int number, const kernel_list *l) {
 }
 
 static bool is_available(const kernel_list *l, const kernel *k) {
+    if (k->kind == KERNEL_CALL) return custom_numbers_fit(l->graph, graph_node(l->graph, k->called), l->max_batch);
     for (uint32_t v = 0; v < k->values.count; v++) {
         const value *it = &k->values.items[v];
         if (it->kind != VALUE_OP) continue;
@@ -57,14 +63,17 @@ static unsigned lanes_for(const emitter *e, const kernel *k) {
 
 /* --- kernels ------------------------------------------------------------------------------------------------------------ */
 
-static void kernel_body(emitter *e) {
+/* What the function returns; NULL for nothing. */
+static llvm kernel_body(emitter *e) {
     switch (e->k->kind) {
     case KERNEL_ROWS: emit_rows(e); break;
     case KERNEL_COLUMNS: emit_columns(e); break;
     case KERNEL_CONTRACT: emit_contract(e); break;
     case KERNEL_SCATTER: emit_scatter(e); break;
-    case KERNEL_CHECK: emit_check(e); break;
+    case KERNEL_CHECK: emit_check(e); return LLVMConstInt(e->i32, 0, false);
+    case KERNEL_CALL: return emit_call(e);
     }
+    return NULL;
 }
 
 static LLVMTypeRef kernel_type(const emitter *e, const kernel *k, uint32_t n_buffers) {
@@ -72,7 +81,7 @@ static LLVMTypeRef kernel_type(const emitter *e, const kernel *k, uint32_t n_buf
     for (uint32_t i = 0; i < n_buffers; i++) params[i] = e->ptr;
     for (uint32_t i = 0; i < 3; i++) params[n_buffers + i] = e->i64;
     params[n_buffers + 3] = e->ptr;
-    return LLVMFunctionType(k->kind == KERNEL_CHECK ? e->i32 : e->none, params, n_buffers + 4, false);
+    return LLVMFunctionType(kernel_may_fail(k) ? e->i32 : e->none, params, n_buffers + 4, false);
 }
 
 static void emit_kernel(emitter *e, llvm function, const uint32_t *ids, uint32_t count) {
@@ -89,8 +98,8 @@ static void emit_kernel(emitter *e, llvm function, const uint32_t *ids, uint32_t
     e->scratch = LLVMGetParam(function, count + 3);
     e->lanes = lanes_for(e, k);
     for (int d = 0; d < k->rank; d++) e->dims[d] = extent_value(e, k->dims[d]);
-    kernel_body(e);
-    if (k->kind == KERNEL_CHECK) LLVMBuildRet(e->b, LLVMConstInt(e->i32, 0, false));
+    llvm result = kernel_body(e);
+    if (result) LLVMBuildRet(e->b, result);
     else LLVMBuildRetVoid(e->b);
     LLVMPositionBuilderAtEnd(e->b, first);
     LLVMBuildBr(e->b, body);
@@ -196,7 +205,7 @@ static llvm units_of(const emitter *e, const kernel *k) {
     case KERNEL_COLUMNS: return columns_units(e, k);
     case KERNEL_CONTRACT: return contract_units(e, k, e->list->max_batch);
     case KERNEL_SCATTER: return scatter_units(e, k);
-    case KERNEL_CHECK: break;
+    case KERNEL_CHECK: case KERNEL_CALL: break;
     }
     return int_constant(e, 1);
 }
@@ -207,6 +216,41 @@ static void call_barrier(const entry_function *f) {
     LLVMTypeRef type = LLVMFunctionType(e->none, (LLVMTypeRef[]){e->ptr}, 1, false);
     LLVMBuildCall2(e->b, type, f->fields[CALL_BARRIER], (llvm[]){f->fields[CALL_TEAM]}, 1, "");
     branch_end(e, &b);
+}
+
+static void return_failure(const entry_function *f, const kernel *k, llvm failed) {
+    const emitter *e = f->e;
+    branch b = branch_begin(e, failed);
+    LLVMBuildRet(e->b, LLVMConstInt(e->i32, k->check + 1, false));
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, e->function, "unreachable"));
+    branch_end(e, &b);
+}
+
+static llvm report_item(const entry_function *f, int64_t i) { return element_pointer(f->e, f->e->i64, f->fields[CALL_REPORT], int_constant(f->e, i)); }
+
+static llvm failure_mark(const emitter *e, const kernel *k) { return int_constant(e, -1 - (int64_t)k->check); }
+
+/* Thread 0 reports what the user's function returned. */
+static void report_result(const entry_function *f, const kernel *k, llvm result) {
+    const emitter *e = f->e;
+    llvm failed = LLVMBuildICmp(e->b, LLVMIntNE, result, LLVMConstInt(e->i32, 0, false), "");
+    LLVMBuildStore(e->b, LLVMBuildSelect(e->b, failed, failure_mark(e, k), int_constant(e, 0), ""), report_item(f, 0));
+    LLVMBuildStore(e->b, LLVMBuildSExt(e->b, result, e->i64, ""), report_item(f, 1));
+}
+
+/* What a phase ends with: the threads meet and, where a function of the user's has failed in it, return. */
+static void end_phase(const entry_function *f, const kernel *called) {
+    const emitter *e = f->e;
+    call_barrier(f);
+    if (!called) return;
+    llvm mark = LLVMBuildLoad2(e->b, e->i64, report_item(f, 0), "");
+    return_failure(f, called, LLVMBuildICmp(e->b, LLVMIntEQ, mark, failure_mark(e, called), ""));
+}
+
+/* A constant: an address of this process. */
+static llvm user_pointer(const emitter *e, const kernel *k) {
+    const void *user = graph_node(e->list->graph, k->called)->attr.call->user;
+    return LLVMConstIntToPtr(int_constant(e, (int64_t)(intptr_t)user), e->ptr);
 }
 
 static void call_kernel(const entry_function *f, const kernel *k, const char *symbol) {
@@ -220,18 +264,16 @@ static void call_kernel(const entry_function *f, const kernel *k, const char *sy
     args[count] = f->fields[CALL_BATCH];
     args[count + 1] = int_constant(e, 0);
     args[count + 2] = units;
-    args[count + 3] = k->kind == KERNEL_CHECK ? f->fields[CALL_REPORT] : f->scratch;
+    args[count + 3] = k->kind == KERNEL_CHECK ? f->fields[CALL_REPORT] : k->kind == KERNEL_CALL ? user_pointer(e, k) : f->scratch;
     if (k->kind == KERNEL_CHECK) {
         llvm failed = LLVMBuildCall2(e->b, type, function, args, count + 4, "");
-        branch b = branch_begin(e, LLVMBuildICmp(e->b, LLVMIntNE, failed, LLVMConstInt(e->i32, 0, false), ""));
-        LLVMBuildRet(e->b, LLVMConstInt(e->i32, k->check + 1, false));
-        LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, e->function, "unreachable"));
-        branch_end(e, &b);
+        return_failure(f, k, LLVMBuildICmp(e->b, LLVMIntNE, failed, LLVMConstInt(e->i32, 0, false), ""));
         return;
     }
     if (k->serial) {
         branch b = branch_begin(e, LLVMBuildICmp(e->b, LLVMIntEQ, f->thread, LLVMConstInt(e->i32, 0, false), ""));
-        LLVMBuildCall2(e->b, type, function, args, count + 4, "");
+        llvm result = LLVMBuildCall2(e->b, type, function, args, count + 4, "");
+        if (k->kind == KERNEL_CALL) report_result(f, k, result);
         branch_end(e, &b);
         return;
     }
@@ -255,12 +297,17 @@ static void emit_phases(emission *em, emitter *e, entry_function *f, bool once, 
     llvm thread = LLVMBuildZExt(e->b, f->thread, e->i64, "");
     llvm offset = int_add(e, int_constant(e, l->arena_bytes), LLVMBuildMul(e->b, thread, int_constant(e, *scratch_bytes), ""));
     f->scratch = element_pointer(e, e->i8, f->fields[CALL_ARENA], offset);
-    int32_t phase = 0;
+    const kernel *called = NULL; /* in this phase */
     for (uint32_t i = 0; i < l->kernels.count; i++) {
-        if (l->kernels.items[i]->phase != phase) call_barrier(f);
-        phase = l->kernels.items[i]->phase;
-        call_kernel(f, l->kernels.items[i], symbols[i]);
+        const kernel *k = l->kernels.items[i];
+        if (i && k->phase != l->kernels.items[i - 1]->phase) {
+            end_phase(f, called);
+            called = NULL;
+        }
+        call_kernel(f, k, symbols[i]);
+        if (k->kind == KERNEL_CALL) called = k;
     }
+    if (called) end_phase(f, called);
 }
 
 bool emit_entry(emission *em, const kernel_list *l, const char *symbol, bool once, int64_t *scratch_bytes) {

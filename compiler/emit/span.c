@@ -259,6 +259,7 @@ static llvm compute(vector *v, uint32_t id) {
         return element_load(e, it->dtype, v->p->accumulators[it->reduction], int_sub(e, v->i, v->p->from), v->lanes);
     }
     case VALUE_PRODUCT: return vector_load_at(e, type_of(e, it->dtype), v->p->tile, int_sub(e, v->i, v->p->from), v->lanes);
+    case VALUE_CALLED: break; /* calls have no spans */
     }
     assert(!"a kind of value");
     return NULL;

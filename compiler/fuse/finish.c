@@ -21,7 +21,7 @@ static void add_store(fusion *f, uint32_t id, uint32_t to) {
 
 static void add_result(fusion *f, uint32_t id, uint32_t to) {
     bool stored = fusion_is_stored(f, id);
-    if (stored || f->list->kernels.items[f->nodes[id].kernel]->kind == KERNEL_SCATTER)
+    if (stored || kernel_takes_buffers(f->list->kernels.items[f->nodes[id].kernel]))
         kernel_add_copy(f->list, fusion_buffer(f, id), to);
     else add_store(f, id, to);
 }
@@ -50,7 +50,8 @@ static void add_stores(fusion *f) {
     for (uint32_t k = 0; k < l->kernels.count; k++) mark_loads(l->kernels.items[k], used);
     for (uint32_t id = 1; id < f->g->nodes.count; id++) {
         const fused_node *fn = &f->nodes[id];
-        if (fn->anchor && fn->kernel < fused && fn->buffer != NO_ID && used[fn->buffer]) add_store(f, id, fn->buffer);
+        if (!fn->anchor || fn->kernel >= fused || fn->buffer == NO_ID || !used[fn->buffer]) continue;
+        if (l->kernels.items[fn->kernel]->kind != KERNEL_CALL) add_store(f, id, fn->buffer); /* a call has its stores */
     }
 }
 

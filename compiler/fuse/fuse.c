@@ -13,6 +13,7 @@
  * Where an index map cannot be expressed, the node in its way is forced to be an anchor and fusion starts again.
  */
 #include "fuse/fusion.h"
+#include "ir/custom.h"
 #include "rules/order.h"
 
 #include <assert.h>
@@ -46,6 +47,12 @@ uint32_t fusion_viewed(const fusion *f, uint32_t id) {
     return id;
 }
 
+/* The node whose memory, as it is, is that of `id`. */
+static uint32_t in_memory(const fusion *f, uint32_t id) {
+    while (graph_node(f->g, id)->op == OP_reshape && !f->nodes[id].anchor) id = graph_node(f->g, id)->inputs[0];
+    return id;
+}
+
 static void make_anchor(fusion *f, uint32_t id) {
     if (!fusion_is_stored(f, id)) f->nodes[id].anchor = true;
 }
@@ -73,12 +80,13 @@ static void choose_anchors(fusion *f) {
         fused_node *fn = &f->nodes[id];
         const node *n = graph_node(g, id);
         if (!fn->reached || fusion_is_stored(f, id)) continue;
-        bool computes = op_is(n->op, REDUCE) || op_is(n->op, CONTRACT) || op_is(n->op, SCATTER);
+        bool computes = op_is(n->op, REDUCE) || op_is(n->op, CONTRACT) || op_is(n->op, SCATTER) || op_is(n->op, CALL);
         fn->anchor = fn->forced || computes || (fn->users > 1 && !is_view(n) && weight(f, id) > CHEAP);
         measure(f, id);
         if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER))
             for (uint32_t i = 0; i < n->n_inputs; i++) make_anchor(f, fusion_viewed(f, n->inputs[i]));
         if (op_is(n->op, GATHER)) make_anchor(f, n->inputs[0]);
+        for (uint32_t i = 0; op_is(n->op, CALL) && i < n->n_inputs; i++) make_anchor(f, in_memory(f, n->inputs[i]));
         if (n->op == OP_check_index) make_anchor(f, fusion_viewed(f, n->inputs[0]));
         if (repeats(f, n)) {
             uint32_t x = fusion_viewed(f, n->inputs[0]);
@@ -94,6 +102,7 @@ static void reach(fusion *f) {
     for (uint32_t i = 0; i < f->e->updates.count; i++) f->nodes[f->e->updates.items[i].value].reached = true;
     for (uint32_t id = f->g->nodes.count - 1; id >= 1; id--) {
         const node *n = graph_node(f->g, id);
+        f->nodes[id].reached |= n->attr.call && n->attr.call->effects;
         if (!f->nodes[id].reached) continue;
         for (uint32_t i = 0; i < n->n_inputs; i++) {
             f->nodes[n->inputs[i]].reached = true;
@@ -143,6 +152,8 @@ static bool depends_on(const fusion *f, uint32_t user, uint32_t on, bool *seen) 
     seen[user] = true;
     if (k->kind == KERNEL_CONTRACT && (buffer_depends_on(f, k->left.buffer, on, seen) || buffer_depends_on(f, k->right.buffer, on, seen)))
         return true;
+    for (uint32_t before = user; k->kind == KERNEL_CALL && before-- > 0;) /* calls keep their order */
+        if (f->list->kernels.items[before]->kind == KERNEL_CALL && depends_on(f, before, on, seen)) return true;
     for (uint32_t v = 0; v < k->values.count; v++)
         if (k->values.items[v].kind == VALUE_LOAD && buffer_depends_on(f, k->values.items[v].at.buffer, on, seen)) return true;
     return false;
@@ -257,7 +268,7 @@ static bool place(fusion *f, uint32_t id, uint32_t at, uint32_t *force) {
     filling *fill = f->fillings.items[at];
     const node *n = graph_node(f->g, id);
     kernel_kind kind = fill->k->kind;
-    if (kind == KERNEL_SCATTER || kind == KERNEL_CHECK || fill->k->values.count > KERNEL_VALUES) return false;
+    if (kernel_takes_buffers(fill->k) || kind == KERNEL_CHECK || fill->k->values.count > KERNEL_VALUES) return false;
     mark before = mark_of(f, at);
     if (op_is(n->op, REDUCE)) {
         if (place_reduction(f, id, at, force)) return true;
@@ -345,10 +356,64 @@ static bool new_check(fusion *f, uint32_t id, uint32_t *force) {
     return true;
 }
 
+/* Whether two nodes are results of one call. */
+static bool same_call(const node *a, const node *b) {
+    if (b->op != OP_custom || a->n_inputs != b->n_inputs || !custom_equal(a->attr.call, b->attr.call)) return false;
+    for (uint32_t i = 0; i < a->n_inputs; i++)
+        if (a->inputs[i] != b->inputs[i]) return false;
+    return true;
+}
+
+/* The node from `first` on that is that result of its call and in no kernel yet; NO_ID where none is wanted. */
+static uint32_t find_result(const fusion *f, uint32_t first, uint32_t result) {
+    for (uint32_t id = first; id < f->g->nodes.count; id++) {
+        const node *n = graph_node(f->g, id);
+        if (!f->nodes[id].reached || f->nodes[id].kernel != NO_ID || !same_call(graph_node(f->g, first), n)) continue;
+        if (n->attr.call->result == result) return id;
+    }
+    return NO_ID;
+}
+
+/* The results that nothing wants have memory, too, while the call lasts: the function writes all of them. */
+static void add_called(fusion *f, uint32_t at, uint32_t id, uint32_t result, const node *like) {
+    kernel *k = f->fillings.items[at]->k;
+    const uint32_t wanted = find_result(f, id, result);
+    buffer unwanted = {.node = id, .dtype = like->dtype, .shape = like->shape, .place = PLACE_ARENA, .first = -1, .last = -1};
+    const index_map natural = index_identity(shape_rank(&like->shape));
+    VEC_PUSH(f->list->memory, &k->values, ((value){.kind = VALUE_CALLED, .op = OP_custom, .dtype = like->dtype, .node = id, .result = result}));
+    if (wanted != NO_ID) settle(f, wanted, at, k->values.count - 1, &natural);
+    else VEC_PUSH(f->list->memory, &f->list->buffers, unwanted);
+    const uint32_t to = wanted != NO_ID ? fusion_buffer(f, wanted) : f->list->buffers.count - 1;
+    VEC_PUSH(f->list->memory, &k->stores, ((store){.value = k->values.count - 1, .to = {.buffer = to}}));
+}
+
+static bool new_call(fusion *f, uint32_t id) {
+    const node *n = graph_node(f->g, id);
+    const custom *c = n->attr.call;
+    const index_space point = {0};
+    if (f->nodes[id].kernel != NO_ID) return true; /* came with another result */
+    const uint32_t at = new_kernel(f, KERNEL_CALL, &point), operands = custom_operands(n);
+    kernel *k = f->fillings.items[at]->k;
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        const uint32_t x = in_memory(f, n->inputs[i]);
+        value v = {.kind = VALUE_LOAD, .node = n->inputs[i], .dtype = graph_node(f->g, x)->dtype, .at = {.buffer = fusion_buffer(f, x)}};
+        VEC_PUSH(f->list->memory, &k->values, v);
+    }
+    for (uint32_t i = 0; i < (c->backward ? operands : 1); i++) {
+        const node *like = c->backward ? graph_node(f->g, n->inputs[i]) : n;
+        if (custom_has_result(c, i, like->dtype)) add_called(f, at, id, i, like);
+    }
+    k->called = id;
+    k->check = f->list->checks.count;
+    VEC_PUSH(f->list->memory, &f->list->checks, id);
+    return true;
+}
+
 static bool place_anew(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
     if (op_is(n->op, CONTRACT)) return new_contraction(f, id, force);
     if (op_is(n->op, SCATTER)) return new_scatter(f, id, force);
+    if (op_is(n->op, CALL)) return new_call(f, id);
     index_space space = space_of(&n->shape);
     kernel_kind kind = KERNEL_ROWS;
     if (op_is(n->op, REDUCE)) {
@@ -366,7 +431,7 @@ static bool join(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
     bool *operands = ARENA_ARRAY(f->list->memory, bool, f->fillings.count + 1);
     bool scalar_node = shape_rank(&n->shape) == 0 && !op_is(n->op, REDUCE);
-    if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER)) return false;
+    if (op_is(n->op, CONTRACT) || op_is(n->op, SCATTER) || op_is(n->op, CALL)) return false;
     mark_operand_kernels(f, id, true, operands);
     for (uint32_t k = f->fillings.count; k-- > 0;) {
         const filling *fill = f->fillings.items[k];

@@ -5,7 +5,7 @@
 #include <string.h>
 
 const char *kernel_kind_name(kernel_kind kind) {
-    static const char *const names[] = {"rows", "columns", "contract", "scatter", "check"};
+    static const char *const names[] = {"rows", "columns", "contract", "scatter", "check", "call"};
     return names[kind];
 }
 

@@ -13,6 +13,7 @@
  *   contract  space (batch…, m, n): an fma chain over k of two loads, then elementwise values on its result: the epilogue
  *   scatter   the ordered additions of scatter_add and scatter_add_along_axis
  *   check     whether every element of a load is an index below a bound; every thread runs it in full
+ *   call      a function of the user's, on thread 0: loads are its operands in order, stores its results
  *
  * Everything here is independent of the target.
  */
@@ -47,6 +48,7 @@ typedef enum {
     VALUE_RANDOM,  /* random_uniform: args are seed and counter, the element's number is the affine function `at` */
     VALUE_REDUCED, /* the result of reduction number `reduction` */
     VALUE_PRODUCT, /* contract: the finished chain */
+    VALUE_CALLED,  /* call: result number `result` of the function */
 } value_kind;
 
 typedef struct {
@@ -61,6 +63,7 @@ typedef struct {
     extent count;     /* count */
     uint32_t stream;  /* random */
     uint32_t reduction;
+    uint32_t result;  /* called */
     bool varies;      /* along the last dimension; else it holds for the whole row */
     int32_t stage;    /* rows: how many rounds of reductions come before it can be known */
 } value;
@@ -77,7 +80,7 @@ typedef struct {
     bool row; /* one element a row, not one a point */
 } store;
 
-typedef enum { KERNEL_ROWS, KERNEL_COLUMNS, KERNEL_CONTRACT, KERNEL_SCATTER, KERNEL_CHECK } kernel_kind;
+typedef enum { KERNEL_ROWS, KERNEL_COLUMNS, KERNEL_CONTRACT, KERNEL_SCATTER, KERNEL_CHECK, KERNEL_CALL } kernel_kind;
 
 typedef struct {
     kernel_kind kind;
@@ -94,7 +97,8 @@ typedef struct {
     gradus_dtype accumulate;  /* … and of the chain */
 
     int64_t bound;            /* check */
-    uint32_t check;           /* check: its number in the entry */
+    uint32_t check;           /* check, call: its number in the entry, among what can fail */
+    uint32_t called;          /* call: the node, or one of those that are its results */
     bool along_axis;          /* scatter: the index has an element for each element of z */
     extent scattered;         /* scatter: number of indices along the axis */
 
@@ -111,7 +115,7 @@ typedef struct {
     int64_t max_batch;
     VEC(buffer) buffers;
     VEC(kernel *) kernels;
-    VEC(uint32_t) checks; /* check number → check_index node */
+    VEC(uint32_t) checks; /* check number → check_index or custom node */
     int32_t phases;
     int64_t arena_bytes;
     const int64_t *state_offsets; /* by position in graph->states; set for emission */
@@ -131,6 +135,12 @@ bool kernel_writes(const kernel *k, uint32_t id);
 /* Whether a kernel's store may go where buffer `id` is, which it may read: each element is read at the point that writes its
  * place, before that. */
 bool kernel_may_overwrite(const kernel *k, const store *s, uint32_t id);
+
+/* Whether a kernel may fail, and nothing is to be written to state before it has run. */
+static inline bool kernel_may_fail(const kernel *k) { return k->kind == KERNEL_CHECK || k->kind == KERNEL_CALL; }
+
+/* Whether a kernel's loads and stores are whole buffers, not elements at its points. */
+static inline bool kernel_takes_buffers(const kernel *k) { return k->kind == KERNEL_SCATTER || k->kind == KERNEL_CALL; }
 
 /* Appends a kernel that copies buffer `from` to buffer `to`, which hold as many elements of one dtype. */
 kernel *kernel_add_copy(kernel_list *l, uint32_t from, uint32_t to);

@@ -10,6 +10,9 @@
  */
 #include "fuse/kernel.h"
 
+#include "ir/custom.h"
+#include "ir/literal.h"
+
 #include <inttypes.h>
 
 static uint32_t number_of(uint32_t id, const uint32_t *ids) {
@@ -83,8 +86,24 @@ static void print_value(const kernel *k, uint32_t id, const uint32_t *ids, text 
         text_append(out, "%s v%u", op_name(v->op), k->reductions.items[v->reduction].value);
         break;
     case VALUE_PRODUCT: text_append(out, "product"); break;
+    case VALUE_CALLED: text_append(out, "result %u", v->result); break;
     }
     text_append(out, " : %s%s\n", gradus_dtype_name(v->dtype), v->varies ? "" : " a row");
+}
+
+/* The function, and the tensors that its parameters tell of. */
+static void print_called(const kernel_list *l, const kernel *k, text *out) {
+    const node *n = graph_node(l->graph, k->called);
+    const custom *c = n->attr.call;
+    text_append(out, " %s", c->symbol);
+    if (c->signature) text_append(out, " ");
+    if (c->signature) text_quoted(out, c->signature);
+    text_append(out, c->backward ? " backward of" : " of");
+    for (uint32_t i = 0; i <= n->n_inputs; i++) {
+        const node *x = i < n->n_inputs ? graph_node(l->graph, n->inputs[i]) : n;
+        text_append(out, i < n->n_inputs ? " %s " : " to %s ", gradus_dtype_name(x->dtype));
+        text_shape(out, &x->shape);
+    }
 }
 
 void kernel_print(const kernel_list *l, const kernel *k, text *out) {
@@ -98,6 +117,7 @@ void kernel_print(const kernel_list *l, const kernel *k, text *out) {
     text_append(out, ")");
     if (k->kind == KERNEL_COLUMNS) text_append(out, " over i%d", k->reduced);
     if (k->kind == KERNEL_CHECK) text_append(out, " below %" PRId64, k->bound);
+    if (k->kind == KERNEL_CALL) print_called(l, k, out);
     if (k->kind == KERNEL_SCATTER) {
         text_append(out, k->along_axis ? " along axis of " : " of ");
         print_extent(k->scattered, out);
@@ -165,6 +185,7 @@ static void dot_label(const kernel_list *l, const kernel *k, text *out) {
         print_extent(k->dims[d], out);
     }
     text_append(out, ")");
+    if (k->kind == KERNEL_CALL) text_append(out, "<br/>%s", custom_name(graph_node(l->graph, k->called)));
     if (k->kind == KERNEL_CONTRACT) {
         text_append(out, " over ");
         print_extent(k->depth, out);
@@ -176,7 +197,6 @@ static void dot_label(const kernel_list *l, const kernel *k, text *out) {
         text_append(out, "%s%s", shown % 8 == 0 ? "<br/>" : " ", it->kind == VALUE_RANDOM ? "random" : op_name(it->op));
         shown++;
     }
-    (void)l;
 }
 
 static void dot_name(const kernel_list *l, const buffer *b, text *out) {

@@ -35,11 +35,12 @@ static bool values_are_valid(const kernel_list *l, uint32_t number, text *why) {
         for (uint32_t a = 0; a < v->n_args; a++)
             if (v->args[a] >= i) return bad(why, number, "an operand comes after its user", i);
         if (v->kind == VALUE_LOAD && v->at.buffer >= l->buffers.count) return bad(why, number, "a load of no buffer", i);
-        if (v->kind == VALUE_LOAD && !v->n_args && k->kind != KERNEL_SCATTER && !reaches_inside(l, k, &v->at))
+        if (v->kind == VALUE_LOAD && !v->n_args && !kernel_takes_buffers(k) && !reaches_inside(l, k, &v->at))
             return bad(why, number, "a load outside its buffer", i);
         if (v->kind == VALUE_LOAD && v->dtype != l->buffers.items[v->at.buffer].dtype)
             return bad(why, number, "a load of another dtype", i);
         if (v->kind == VALUE_PRODUCT && k->kind != KERNEL_CONTRACT) return bad(why, number, "a product outside a contraction", i);
+        if ((v->kind == VALUE_CALLED) > (k->kind == KERNEL_CALL)) return bad(why, number, "a function's result outside its call", i);
         if (v->kind == VALUE_REDUCED && v->reduction >= k->reductions.count) return bad(why, number, "no such reduction", i);
     }
     for (uint32_t i = 0; i < k->reductions.count; i++)
@@ -57,7 +58,7 @@ static bool stores_are_valid(const kernel_list *l, uint32_t number, text *why) {
         if (s->row && k->values.items[s->value].varies) return bad(why, number, "one store a row of what varies along it", i);
         if (s->to.guarded) return bad(why, number, "a guarded store", i);
         if (b->place == PLACE_INPUT || b->place == PLACE_CONSTANT) return bad(why, number, "a store to what is only read", i);
-        if (k->kind != KERNEL_SCATTER && !reaches_inside(l, k, &s->to)) return bad(why, number, "a store outside its buffer", i);
+        if (!kernel_takes_buffers(k) && !reaches_inside(l, k, &s->to)) return bad(why, number, "a store outside its buffer", i);
     }
     return true;
 }
@@ -77,14 +78,24 @@ static bool phases_are_valid(const kernel_list *l, uint32_t number, text *why) {
         buffer_place place = l->buffers.items[id].place;
         for (uint32_t o = 0; o < l->kernels.count; o++) {
             const kernel *other = l->kernels.items[o];
-            if (place == PLACE_STATE && other->kind == KERNEL_CHECK && o > number)
-                return bad(why, number, "state is written before an index is checked", id);
+            if (place == PLACE_STATE && kernel_may_fail(other) && o > number)
+                return bad(why, number, "state is written before an index is checked or a function called", id);
             if (o == number || !reads_buffer(other, id)) continue;
             bool after = place == PLACE_ARENA ? o > number : o < number; /* state: readers come first */
             bool apart = other->phase != k->phase || (other->serial && k->serial);
             if (!after || !apart) return bad(why, number, "its result is read too early or without a barrier", id);
         }
     }
+    return true;
+}
+
+/* A call is the last that its thread does in its phase, in the order of the graph. */
+static bool calls_are_valid(const kernel_list *l, uint32_t number, text *why) {
+    const kernel *k = l->kernels.items[number];
+    if (k->kind != KERNEL_CALL) return true;
+    if (!k->serial) return bad(why, number, "a call on all threads", 0);
+    for (uint32_t o = 0; o < number; o++)
+        if (l->kernels.items[o]->kind == KERNEL_CALL && l->kernels.items[o]->phase == k->phase) return bad(why, number, "two calls in a phase", o);
     return true;
 }
 
@@ -95,6 +106,7 @@ bool kernels_validate(const kernel_list *l, text *why) {
         phase = l->kernels.items[k]->phase;
         if (l->kernels.items[k]->rank < 1) return bad(why, k, "no loop dimension", 0);
         if (!values_are_valid(l, k, why) || !stores_are_valid(l, k, why) || !phases_are_valid(l, k, why)) return false;
+        if (!calls_are_valid(l, k, why)) return false;
     }
     return true;
 }

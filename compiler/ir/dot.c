@@ -6,6 +6,7 @@
 #include "ir/dot.h"
 
 #include "base/file.h"
+#include "ir/custom.h"
 #include "ir/literal.h"
 #include "ir/print.h"
 
@@ -34,6 +35,7 @@ static const struct {
     [KIND_CONTRACT] = {"box3d", "filled", "#ffb3ab", "0.12,0.06"},
     [KIND_GATHER] = {"hexagon", "filled", "#d9c8f2", "0.05,0.06"},
     [KIND_SCATTER] = {"hexagon", "filled", "#c3aee8", "0.05,0.06"},
+    [KIND_CALL] = {"component", "filled", "#c8e6c9", "0.12,0.06"},
     [KIND_STATE] = {"cylinder", "filled", "#bcd7f5", "0.12,0.06"},
 };
 
@@ -91,7 +93,7 @@ static void append_folded(const picture *p, uint32_t id) {
 /* "sub", or "sub(1, ·)" where an operand is folded into it. */
 static void append_call(const picture *p, const node *n) {
     bool any = false;
-    text_append(p->out, "%s", op_name(n->op));
+    text_append(p->out, "%s", n->op == OP_custom ? custom_name(n) : op_name(n->op));
     for (uint32_t i = 0; i < n->n_inputs; i++) any = any || folded(p, n->inputs[i]);
     for (uint32_t i = 0; any && i < n->n_inputs; i++) {
         text_append(p->out, i ? ", " : "(");

@@ -3,6 +3,7 @@
 #include "ir/graph.h"
 
 #include "ir/call.h"
+#include "ir/custom.h"
 
 #include <assert.h>
 #include <stdarg.h>
@@ -85,6 +86,7 @@ uint32_t graph_add(gradus_graph *g, const node_spec *spec) {
     n->name = arena_string(&g->memory, spec->name);
     n->attr.name = arena_string(&g->memory, spec->attr.name);
     if (spec->attr.data) n->attr.data = arena_copy(&g->memory, spec->attr.data, spec->attr.bytes);
+    n->attr.call = custom_copy(spec->attr.call, &g->memory);
     VEC_PUSH(&g->memory, &g->nodes, n);
     return g->nodes.count - 1;
 }

@@ -43,6 +43,7 @@ typedef struct {
     const char *name;  /* input, param, state */
     uint32_t stream;   /* random: its own in the graph */
     int64_t bound;     /* check_index: constant.  count: an extent */
+    const struct custom *call; /* custom: what is called, see custom.h */
 } attrs;
 
 typedef struct {
@@ -96,6 +97,7 @@ struct gradus_graph {
     VEC(entry) entries;
     source here;              /* where nodes that are made now come from */
     uint32_t streams;         /* random nodes made so far */
+    uint32_t effects;         /* calls with effects made so far */
     uint32_t rng;             /* the state of the random numbers, (seed, counter) as i64; 0 while nothing draws */
     gradus_status status;
     char error[2048];

@@ -21,6 +21,7 @@ typedef enum {
     KIND_CONTRACT,
     KIND_GATHER,
     KIND_SCATTER,
+    KIND_CALL,
     KIND_STATE,
 } op_kind;
 
@@ -44,6 +45,7 @@ typedef enum {
     ATTR_NAME = 32,   /* name */
     ATTR_STREAM = 64, /* stream */
     ATTR_BOUND = 128, /* bound */
+    ATTR_CALL = 256,  /* call */
 } op_attrs;
 
 typedef enum { FLAG_COMMUTATIVE = 1 } op_flags;

@@ -3,6 +3,7 @@
 #include "ir/parse.h"
 
 #include "base/names.h"
+#include "ir/custom.h"
 #include "ir/lex.h"
 #include "ir/literal.h"
 #include "ir/print.h"
@@ -138,7 +139,35 @@ static bool skip_data(parser *p, deferred *later) {
     return lex_expect(&p->lex, "}");
 }
 
-static bool parse_attribute(parser *p, unsigned bit, attrs *attr, deferred *later) {
+/* call "multiply" "int multiply(…)" backward 1 effects 3: the function is looked for in this process. */
+static bool parse_call(parser *p, uint32_t operands, const custom **call) {
+    const token where = p->lex.now;
+    custom *c = ARENA_NEW(p->scratch, custom);
+    int64_t result = 0, effects = 0;
+    *call = c;
+    if (!lex_string(&p->lex, p->scratch, "a function's name in quotes", &c->symbol)) return false;
+    if (p->lex.now.kind == TOKEN_STRING && !lex_string(&p->lex, p->scratch, "its signature", &c->signature)) return false;
+    c->backward = lex_accept(&p->lex, "backward");
+    if (c->backward && !lex_number(&p->lex, "an operand's number", CUSTOM_OPERANDS - 1, &result)) return false;
+    if (lex_accept(&p->lex, "effects") && !lex_number(&p->lex, "the call's number", UINT32_MAX - 1, &effects)) return false;
+    c->result = (uint32_t)result;
+    c->effects = (uint32_t)effects;
+    if (p->g->effects < c->effects) p->g->effects = c->effects;
+    if (p->lex.now.kind == TOKEN_WORD && lex_is(&p->lex, "user"))
+        return lex_fail(&p->lex, &where, "%s: its .user is memory of the program that wrote the graph, which no other has", c->symbol);
+    if (!custom_resolve(c))
+        return lex_fail(&p->lex, &where,
+                        "%s: this process has no function of that name; load the library that has it, or link the program with -rdynamic",
+                        c->symbol);
+    text why = {.memory = p->scratch};
+    if (c->backward && operands) operands--; /* dy, and y where the signature turns out to ask for it */
+    if (!custom_describe(c, operands, p->scratch, &why)) return lex_fail(&p->lex, &where, "%s: %s", c->symbol, why.data);
+    if (c->needs_y && operands && !custom_describe(c, operands - 1, p->scratch, &why))
+        return lex_fail(&p->lex, &where, "%s: %s", c->symbol, why.data);
+    return !p->lex.failed;
+}
+
+static bool parse_attribute(parser *p, unsigned bit, uint32_t operands, attrs *attr, deferred *later) {
     int64_t number = 0;
     bool good = true;
     switch (bit) {
@@ -158,6 +187,7 @@ static bool parse_attribute(parser *p, unsigned bit, attrs *attr, deferred *late
         attr->stream = (uint32_t)number;
         return good;
     case ATTR_BOUND: return parse_extent(p, &attr->bound);
+    case ATTR_CALL: return parse_call(p, operands, &attr->call);
     }
     return good;
 }
@@ -166,7 +196,7 @@ static bool parse_attributes(parser *p, node_spec *spec, deferred *later) {
     for (const attribute_word *a = attribute_words; a->word; a++) {
         if (!(op_infos[spec->op].attributes & a->bit)) continue;
         if (*a->word && !lex_expect(&p->lex, a->word)) return false;
-        if (!parse_attribute(p, a->bit, &spec->attr, later)) return false;
+        if (!parse_attribute(p, a->bit, spec->n_inputs, &spec->attr, later)) return false;
     }
     return true;
 }

@@ -2,6 +2,7 @@
  * Writes the graph's text form; attributes by what the op table says of them, never by op.  See print.h. */
 #include "ir/print.h"
 
+#include "ir/custom.h"
 #include "ir/literal.h"
 
 enum {
@@ -13,7 +14,8 @@ enum {
 const attribute_word attribute_words[] = {
     {ATTR_AXES, "axes"},     {ATTR_AXIS, "axis"},   {ATTR_RANGE, "range"},
     {ATTR_VALUE, "value"},   {ATTR_DATA, "data"},   {ATTR_NAME, ""},
-    {ATTR_STREAM, "stream"}, {ATTR_BOUND, "bound"}, {0, NULL},
+    {ATTR_STREAM, "stream"}, {ATTR_BOUND, "bound"}, {ATTR_CALL, "call"},
+    {0, NULL},
 };
 
 static void print_axes(const gradus_axes *axes, text *out) {
@@ -43,6 +45,16 @@ static void print_data(const node *n, text *out) {
     text_append(out, count > DATA_COLUMNS ? "\n}" : "}");
 }
 
+static void print_call(const custom *c, text *out) {
+    text_append(out, " ");
+    text_quoted(out, c->symbol);
+    if (c->signature) text_append(out, " ");
+    if (c->signature) text_quoted(out, c->signature);
+    if (c->backward) text_append(out, " backward %lu", (unsigned long)c->result);
+    if (c->effects) text_append(out, " effects %lu", (unsigned long)c->effects);
+    if (c->user) text_append(out, " user");
+}
+
 static void print_attribute(const node *n, unsigned bit, text *out) {
     char word[LITERAL_BYTES];
     switch (bit) {
@@ -54,6 +66,7 @@ static void print_attribute(const node *n, unsigned bit, text *out) {
     case ATTR_NAME: text_quoted(out, n->attr.name ? n->attr.name : ""); break;
     case ATTR_STREAM: text_append(out, " %lu", (unsigned long)n->attr.stream); break;
     case ATTR_BOUND: print_extent(n->attr.bound, out); break;
+    case ATTR_CALL: print_call(n->attr.call, out); break;
     }
 }
 

@@ -39,7 +39,7 @@ static bool attributes_tidy(const node *n) {
     return (used & ATTR_AXES || zero(&a->axes, sizeof a->axes)) && (used & ATTR_AXIS || !a->axis) &&
            (used & ATTR_RANGE || (!a->low && !a->high)) && (used & ATTR_VALUE || !a->value.bits) &&
            (used & ATTR_DATA || (!a->data && !a->bytes)) && (used & ATTR_NAME || !a->name) &&
-           (used & ATTR_STREAM || !a->stream) && (used & ATTR_BOUND || !a->bound);
+           (used & ATTR_STREAM || !a->stream) && (used & ATTR_BOUND || !a->bound) && (used & ATTR_CALL || !a->call);
 }
 
 static bool validate_operands(const gradus_graph *g, uint32_t id, text *why) {

@@ -2,18 +2,22 @@
  *
  * Common subexpression elimination by hash-consing: of nodes with the same op, operands, attributes and type only the
  * first stays.  Values are compared as bits, so that 0 and -0 stay two.  Operands of a commutative op count as equal in
- * any order.  Nodes that stand for something outside (inputs, parameters, states) are never merged.
+ * any order.  Nodes that stand for something outside (inputs, parameters, states), and calls with effects, are never
+ * merged.
  *
  *     %3 = exp %1                      %3 = exp %1
  *     %4 = exp %1           →          %4 = add %3, %3
  *     %5 = add %3, %4
  */
+#include "ir/custom.h"
 #include "rewrite/rebuild.h"
 #include "rewrite/rewrite.h"
 
 #include <string.h>
 
-static bool is_bound_by_name(const node *n) { return op_infos[n->op].attributes & ATTR_NAME; }
+static bool stays_itself(const node *n) {
+    return op_infos[n->op].attributes & ATTR_NAME || (n->attr.call && n->attr.call->effects);
+}
 
 static uint64_t value_bits(const node *n) {
     size_t bytes = gradus_dtype_size(n->dtype);
@@ -55,6 +59,7 @@ static uint64_t node_hash(const node *n) {
         hash = hash_bytes(mix(hash, n->attr.bytes), n->attr.data, n->attr.bytes < 256 ? n->attr.bytes : 256);
     if (has & ATTR_STREAM) hash = mix(hash, n->attr.stream);
     if (has & ATTR_BOUND) hash = mix(hash, (uint64_t)n->attr.bound);
+    if (has & ATTR_CALL) hash = mix(hash_bytes(hash, n->attr.call->symbol, strlen(n->attr.call->symbol)), n->attr.call->result);
     return hash;
 }
 
@@ -69,6 +74,7 @@ static bool same_attributes(const node *a, const node *b) {
     if (has & ATTR_DATA && (x->bytes != y->bytes || (x->bytes && memcmp(x->data, y->data, x->bytes) != 0)))
         return false;
     if (has & ATTR_STREAM && x->stream != y->stream) return false;
+    if (has & ATTR_CALL && (x->call->result != y->call->result || !custom_equal(x->call, y->call))) return false;
     return !(has & ATTR_BOUND) || x->bound == y->bound;
 }
 
@@ -112,7 +118,7 @@ bool cse(gradus_graph *g) {
     bool changed = false;
     for (uint32_t i = 1; i < r.count; i++) {
         node *n = rebuild_mapped(&r, i);
-        if (is_bound_by_name(n)) {
+        if (stays_itself(n)) {
             r.map[i] = rebuild_append(&r, n);
             continue;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Dead code elimination: drops the nodes that no entry, update or state needs.  All states stay, and the inputs of
- * entries, used or not.
+ * Dead code elimination: drops the nodes that no entry, update or state needs.  All states stay, the inputs of entries,
+ * used or not, and calls with effects.
  *
  *     %3 = exp %1                      %3 = neg %1
  *     %4 = neg %1           →          output %3

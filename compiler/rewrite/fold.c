@@ -139,7 +139,7 @@ static uint32_t fold_dense(rebuild *r, const node *n) {
 }
 
 static uint32_t fold_node(rebuild *r, const node *n) {
-    if (n->op == OP_fill || n->op == OP_input || op_is(n->op, STATE) || n->op == OP_seed) return 0;
+    if (n->op == OP_fill || n->op == OP_input || op_is(n->op, STATE) || n->op == OP_seed || op_is(n->op, CALL)) return 0;
     if (has_no_elements(&n->shape)) return add_fill(r, n, (scalar){.bits = 0});
     if (n->op == OP_constant) return add_elements(r, n, n->attr.data, (size_t)shape_elements(&n->shape));
     if (n->op == OP_iota && shape_dim(&n->shape, n->attr.axis) == 1) return add_fill(r, n, (scalar){.bits = 0});

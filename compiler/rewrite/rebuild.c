@@ -2,6 +2,8 @@
  * The walk that every rewriting pass is.  See rebuild.h. */
 #include "rewrite/rebuild.h"
 
+#include "ir/custom.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -100,6 +102,7 @@ bool *reachable_nodes(const gradus_graph *g, arena *a) {
         for (uint32_t k = 0; k < e->n_outputs; k++) marked[e->outputs[k]] = true;
         mark_updates(e->updates, marked);
     }
+    for (uint32_t i = 1; i < g->nodes.count; i++) marked[i] |= g->nodes.items[i]->attr.call && g->nodes.items[i]->attr.call->effects;
     marked[0] = true;
     mark_operands(g->nodes.items, g->nodes.count, marked);
     return marked;

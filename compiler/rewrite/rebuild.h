@@ -37,7 +37,7 @@ uint32_t rebuild_keep(rebuild *r, uint32_t old);
 void rebuild_end(rebuild *r);
 
 /* For each node, whether an entry, a state's first value or an update needs it.  Inputs of entries and all states
- * count as needed: their order is the program's interface.  The array lives in `a`. */
+ * count as needed: their order is the program's interface; and so do calls with effects.  The array lives in `a`. */
 bool *reachable_nodes(const gradus_graph *g, arena *a);
 
 /* Marks the operands of what is marked, transitively. */

@@ -8,6 +8,9 @@
  */
 #include "rules/gradient.h"
 
+#include "ir/call.h"
+#include "ir/custom.h"
+
 #define X (d->n->inputs[0])
 #define Y (d->n->inputs[1])
 #define R (d->r)
@@ -288,6 +291,52 @@ static void gradient_scatter_add_along_axis(D d) {
     TO(2, along(d, OP_take_along_axis, DR, Y));
 }
 
+/* --- calls of the user's functions ------------------------------------------------------------------------------- */
+
+/* The backward function: a node for each cotangent that is wanted, of one call. */
+static void call_backward(D d) {
+    custom c = *d->n->attr.call->derivative;
+    uint32_t ids[CUSTOM_OPERANDS + 2], count = d->n->n_inputs;
+    for (uint32_t i = 0; i < count; i++) ids[i] = d->n->inputs[i];
+    if (c.needs_y) ids[count++] = R;
+    ids[count++] = DR;
+    if (d->n->attr.call->effects) c.effects = ++d->g->effects;
+    for (c.result = 0; c.result < d->n->n_inputs; c.result++)
+        TO(c.result, graph_add(d->g, &(node_spec){.op = OP_custom, .n_inputs = count, .inputs = ids, .attr.call = &c}));
+}
+
+static bool fits(const gradus_graph *g, gradus_tensor dx, uint32_t x) {
+    if (dx.graph != g || dx.id == 0 || dx.id >= g->nodes.count) return false;
+    const node *a = graph_node(g, dx.id), *b = graph_node(g, x);
+    return a->dtype == b->dtype && shape_equal(&a->shape, &b->shape);
+}
+
+/* The user's function builds the cotangents. */
+static void build_backward(D d) {
+    gradus_graph *g = d->g;
+    const custom *c = d->n->attr.call;
+    gradus_tensor x[CUSTOM_OPERANDS], dx[CUSTOM_OPERANDS] = {{NULL, 0}};
+    const source here = g->here;
+    for (uint32_t i = 0; i < d->n->n_inputs; i++) x[i] = (gradus_tensor){g, d->n->inputs[i]};
+    fail_forget();
+    const gradus_status status = c->gradient(c->user, gradus_list(x, d->n->n_inputs), (gradus_tensor){g, R}, (gradus_tensor){g, DR}, dx);
+    g->here = here;
+    if (status) compose_fail(g, "custom", "%s: its gradient fails: %s", c->symbol, fail_status() ? gradus_last_error() : "no reason given");
+    for (uint32_t i = 0; i < d->n->n_inputs && g->status == GRADUS_OK; i++) {
+        if (!d->wants[i] || !dx[i].graph) continue;
+        const node *is = graph_node(g, d->n->inputs[i]);
+        if (fits(g, dx[i], d->n->inputs[i])) d->gives[i] = dx[i].id;
+        else
+            compose_fail(g, "custom", "%s: its gradient made a dx[%u] that is not as the operand, %s %s", c->symbol, i, gradus_dtype_name(is->dtype),
+                         shape_text(g, &is->shape));
+    }
+}
+
+static void gradient_custom(D d) {
+    if (d->n->attr.call->gradient) build_backward(d);
+    else call_backward(d);
+}
+
 /* --- the column -------------------------------------------------------------------------------------------------- */
 
 /* What the cells that are words name: nothing flows. */
@@ -301,8 +350,9 @@ static const gradient_rule column[OP_COUNT] = {
 #undef OP
 };
 
-gradient_kind gradient_kind_of(op_code op) {
-    return column[op] == gradient_NONE ? GRADIENT_NONE : column[op] == gradient_ZERO ? GRADIENT_ZERO : GRADIENT_RULE;
+gradient_kind gradient_kind_of(const node *n) {
+    if (n->op == OP_custom && !n->attr.call->derivative && !n->attr.call->gradient) return GRADIENT_NONE;
+    return column[n->op] == gradient_NONE ? GRADIENT_NONE : column[n->op] == gradient_ZERO ? GRADIENT_ZERO : GRADIENT_RULE;
 }
 
 void gradient_of(const derivation *d) { column[d->n->op](d); }

@@ -27,7 +27,7 @@ typedef enum {
     GRADIENT_RULE,
 } gradient_kind;
 
-gradient_kind gradient_kind_of(op_code op);
+gradient_kind gradient_kind_of(const node *n);
 
 /* Applies the rule of d->n's op; requires its kind to be GRADIENT_RULE. */
 void gradient_of(const derivation *d);

@@ -5,6 +5,7 @@
  * have checked before, in the user's own terms.
  */
 #include "ir/call.h"
+#include "ir/custom.h"
 
 static const node *operand(const gradus_graph *g, const node *n, uint32_t i) { return graph_node(g, n->inputs[i]); }
 
@@ -408,6 +409,45 @@ static bool infer_scatter_add(gradus_graph *g, node *n) {
 
 static bool infer_scatter_add_along_axis(gradus_graph *g, node *n) {
     return indices(g, n) && along(g, n) && scattered(g, n, &operand(g, n, 1)->shape);
+}
+
+/* --- calls ----------------------------------------------------------------------------------------------------- */
+
+/* Whether what the signature says of one parameter is so. */
+static bool parameter_fits(gradus_graph *g, const node *n, uint32_t i) {
+    const custom *c = n->attr.call;
+    const parameter *p = &c->prototype.parameters[i];
+    const passed *pass = &c->passes[i];
+    const node *is = pass->kind == PASS_RESULT && !c->backward ? n : NULL;
+    text why = {.memory = &g->memory};
+    if (pass->kind == PASS_OPERAND || (pass->kind == PASS_RESULT && c->backward)) is = operand(g, n, pass->of);
+    if (is && p->type != C_VOID && p->type != (int32_t)is->dtype)
+        prototype_wrong(c->signature, p, &why, "the tensor is %s %s, so right is %s *", gradus_dtype_name(is->dtype),
+                        shape_text(g, &is->shape), c_type_name(is->dtype));
+    else if (pass->kind == PASS_EXTENT && pass->axis >= shape_rank(&custom_about(g, n, pass)->shape))
+        prototype_wrong(c->signature, p, &why, "the tensor is %s, which has no axis %d", shape_text(g, &custom_about(g, n, pass)->shape), pass->axis);
+    if (why.length) compose_fail(g, op_name(n->op), "%s: %s", c->symbol, why.data);
+    return !why.length;
+}
+
+/* The result of a forward call is what is said; a cotangent is as its operand. */
+static bool infer_custom(gradus_graph *g, node *n) {
+    const custom *c = n->attr.call;
+    if (!arity(g, n)) return false;
+    const uint32_t count = custom_operands(n);
+    if (n->n_inputs <= c->needs_y + (uint32_t)c->backward || count > CUSTOM_OPERANDS || (c->backward && c->result >= count)) {
+        compose_fail(g, op_name(n->op), "%s: %u operands are not as many as it takes", c->symbol, n->n_inputs);
+        return false;
+    }
+    const node *like = c->backward ? operand(g, n, c->result) : n;
+    const gradus_dtype dtype = like->dtype;
+    const gradus_shape shape = like->shape;
+    if (!result(g, n, dtype, &shape)) return false;
+    for (uint32_t i = 0; c->signature && i < c->prototype.count; i++)
+        if (!parameter_fits(g, n, i)) return false;
+    if (custom_has_result(c, c->result, dtype)) return true;
+    compose_fail(g, op_name(n->op), "%s: its signature has no dx%u", c->symbol, c->result);
+    return false;
 }
 
 const shape_rule shape_rules[OP_COUNT] = {

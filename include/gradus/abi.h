@@ -15,7 +15,7 @@
 extern "C" {
 #endif
 
-enum { GRADUS_ABI_VERSION = 1, GRADUS_ABI_ALIGN = 64 };
+enum { GRADUS_ABI_VERSION = 1, GRADUS_ABI_ALIGN = 64, GRADUS_ABI_CALLED = -1 };
 
 /* One call, seen by all its threads.  Everything but `report` is constant during the call. */
 typedef struct {
@@ -26,7 +26,8 @@ typedef struct {
     int64_t batch;               /* 1 where the entry has no batch dimension */
     void (*barrier)(void *team); /* returns when all threads have called it; used only if threads > 1 */
     void *team;
-    int64_t *report;             /* a failed check's position (of elements, row-major) and value */
+    int64_t *report;             /* two: a failed check's position (of elements, row-major) and value; a failed function's
+                                  * mark, below 0, and what it returned */
 } gradus_abi_call;
 
 /* Every thread of a call runs this with its number; the results agree.  0, or 1 + the number of the check that failed:
@@ -41,10 +42,10 @@ typedef struct {
     bool trained;       /* state only: a parameter */
 } gradus_abi_tensor;
 
-/* An index that is checked before anything is written. */
+/* What can fail before anything is written: an index that is checked, or a function of the user's. */
 typedef struct {
     const char *where;  /* "mlp.c:20: softmax_cross_entropy" */
-    int64_t bound;      /* right are 0 … bound-1 */
+    int64_t bound;      /* right are 0 … bound-1; GRADUS_ABI_CALLED: no index, but a function */
     gradus_shape shape; /* of the indices, so that a position has coordinates */
 } gradus_abi_check;
 

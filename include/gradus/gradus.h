@@ -12,6 +12,7 @@
 #include <gradus/ops.h>
 #include <gradus/build.h>
 #include <gradus/nn.h>
+#include <gradus/custom.h>
 #include <gradus/autodiff.h>
 #include <gradus/optim.h>
 #include <gradus/compile.h>

@@ -26,7 +26,7 @@ COLUMNS = {
     "mathematics": "compiler/ir/op.c",
 }
 ROWS = ["param", "fill", "random_uniform", "expm1", "isfinite", "logical_or", "where", "pad", "sum", "matmul", "take",
-        "scatter_add_along_axis"]
+        "scatter_add_along_axis", "custom"]
 ROW = re.compile(r'^OP\((.*), ("[^"]*")\)$')
 
 

@@ -278,6 +278,26 @@ static void test_composites(void **state) {
     }
 }
 
+static void copy(const void *x0, void *y, size_t n, int size, const void *user) {
+    (void)user;
+    memcpy(y, x0, n * (size_t)size);
+}
+
+/* More of it is in tests/unit/test_custom.c. */
+static void test_call(void **state) {
+    (void)state;
+    for (int d = 0; d < DTYPES; d++) {
+        char signature[100];
+        gradus_graph *g = gradus_graph_create();
+        gradus_tensor x = input(g, "a", dtypes[d], GRADUS_SHAPE(GRADUS_BATCH, 3)), z = input(g, "b", dtypes[d], GRADUS_SHAPE(3));
+        snprintf(signature, sizeof signature, "void copy(const void *x0, void *y, size_t n, int size = %d, const void *user)",
+                 (int)gradus_dtype_size(dtypes[d]));
+        gradus_tensor y = gradus_custom(GRADUS_TENSORS(x, z), .function = GRADUS_FUNCTION(copy), .signature = signature);
+        define(g, &y, 1);
+        finish(g, gradus_dtype_name(dtypes[d]));
+    }
+}
+
 /* After the others. */
 static void test_no_op_is_forgotten(void **state) {
     (void)state;
@@ -292,7 +312,8 @@ int main(void) {
         cmocka_unit_test(test_elementwise), cmocka_unit_test(test_movement),
         cmocka_unit_test(test_sources),     cmocka_unit_test(test_reductions),
         cmocka_unit_test(test_matmul),      cmocka_unit_test(test_look_up),
-        cmocka_unit_test(test_composites),  cmocka_unit_test(test_no_op_is_forgotten),
+        cmocka_unit_test(test_composites),  cmocka_unit_test(test_call),
+        cmocka_unit_test(test_no_op_is_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

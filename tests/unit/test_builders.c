@@ -579,7 +579,7 @@ static void test_every_allocation_fails(void **state) {
     }
     gradus_set_allocator(NULL, NULL);
     assert_int_equal(status, GRADUS_OK);
-    assert_true(n > 20);
+    assert_true(n > 16);
 }
 
 int main(void) {

@@ -50,6 +50,9 @@ static const char sample[] =
     "%ta = take_along_axis %w %ij axis 0 : f32 (1, 3)\n"
     "%sa = scatter_add %w %ix %tk axis 0 : f32 (4, 3)\n"
     "%sb = scatter_add_along_axis %w %ij %ta axis 0 : f32 (4, 3)\n"
+    "%by = constant data {1, 2} : u8 (2)\n"
+    "%cu = custom %by call \"swab\" \"void swab(const void *x, void *y, ssize_t n)\" effects 2 : u8 (2)\n"
+    "%cb = custom %c %c call \"swab\" \"void b(void *dx, const float *dy, int x_d0, float a = 0.5)\" backward 0 : f32 (4)\n"
     "state %rng init %seed rng\n"
     "state %w init %u\n"
     "attach %mm update %w = %sa\n"
@@ -420,6 +423,18 @@ static void test_messages(void **state) {
         {"gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\nattach %1 %1\n", "text:4:11: expected \"update\", found %1"},
         {"gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\nattach %1 update %1 = %1\nstate %1\n",
          "text:5:1: expected an attached update, an entry or the end"},
+        {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = custom %1 call \"no_such_function\" : f32 ()\n",
+         "text:3:21: no_such_function: this process has no function of that name"},
+        {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = custom %1 call \"swab\" user : f32 ()\n",
+         "text:3:21: swab: its .user is memory of the program that wrote the graph"},
+        {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = custom %1 call \"swab\" \"void swab(float *y\" : f32 ()\n",
+         "text:3:21: swab: character 19 of its signature \"void swab(float *y\": expected , or ), found the end"},
+        {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = custom %1 call \"swab\" backward 0 : f32 ()\n",
+         "text:3:6: custom: swab: 1 operands are not as many as it takes"},
+        {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = custom %1 %1 call \"swab\" \"void b(float *dx, int *dy)\" backward 0 : f32 ()\n",
+         "`int *dy`: it is read, and so const: const T *"},
+        {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = custom %1 %1 call \"swab\" \"void b(float *dx)\" backward 1 : f32 ()\n",
+         "text:3:6: custom: swab: 2 operands are not as many as it takes"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         gradus_graph *g = graph_new();
