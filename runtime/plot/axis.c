@@ -15,8 +15,9 @@ static double round_step(double least) {
 }
 
 axis axis_over(double low, double high, int most, int whole, int tight) {
-    if (!(high - low > 1e-12 * fmax(fabs(low), fabs(high)))) {
-        double room = low == 0.0 ? 1.0 : 0.05 * fabs(low);
+    double larger = fmax(fabs(low), fabs(high));
+    if (!(high - low > 1e-12 * larger && larger > 1e-290)) {
+        double room = larger > 1e-290 ? 0.05 * larger : 1.0;
         low -= room;
         high += room;
     }

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What a library that was built without cairo has instead of pictures: an error that says so. */
+#include "runtime/support.h"
+
+#include <gradus/plot.h>
+
+static gradus_status absent(const char *caller, const char *path) {
+    return fail(GRADUS_ERROR_IO, "%s: %s was not drawn: this build of Gradus is without cairo", caller,
+                path ? path : "nothing");
+}
+
+gradus_status gradus_plot_lines(const char *path, const gradus_series *series, size_t count,
+                                const gradus_plot_options *options) {
+    (void)series, (void)count, (void)options;
+    return absent("plot_lines", path);
+}
+
+gradus_status gradus_plot_curves(const char *path, const char *title, const char *x_label, const gradus_series *series,
+                                 size_t count) {
+    (void)title, (void)x_label, (void)series, (void)count;
+    return absent("plot_curves", path);
+}
+
+gradus_status gradus_plot_predictions(const char *path, const gradus_predictions *predictions,
+                                      const gradus_plot_options *options) {
+    (void)predictions, (void)options;
+    return absent("plot_predictions", path);
+}
