@@ -123,7 +123,7 @@ int main(int argc, char **argv) {
 
     double *numbers = must_allocate(SLOTS, sizeof *numbers);
     double *values = must_allocate(OPERATIONS * SLOTS, sizeof *values);
-    for (int i = 0; i < SLOTS; i++) numbers[i] = (double)(i * 7919L % 1009) / 100 - 5; /* -5 … 5.08, in no order */
+    for (int i = 0; i < SLOTS; i++) numbers[i] = (double)(i * 7919 % 1009) / 100 - 5; /* -5 … 5.08, in no order */
     const gradus_dtype dtypes[] = {GRADUS_F32, GRADUS_F64, GRADUS_I32};
     for (size_t i = 0; i < 3; i++) show_operations(&s, dtypes[i], numbers, values);
     free(numbers);

@@ -59,9 +59,9 @@ static gradus_program *compiled_layer(void) {
 
 /* --- the race ------------------------------------------------------------------------------------------------------- */
 
-static float *numbers(int count) {
+static float *numbers(int count, int from) {
     float *x = must_allocate((size_t)count, sizeof *x);
-    for (int i = 0; i < count; i++) x[i] = (float)(i * 7919L % 1009) / 500 - 1;
+    for (int i = 0; i < count; i++) x[i] = (float)((from + i) * 7919 % 1009) / 500 - 1;
     return x;
 }
 
@@ -78,8 +78,8 @@ static void tell(const char *what, double naive, double fast, const float *a, co
 }
 
 static void race_relu_add(void) {
-    float *x = numbers(ROWS * COLUMNS), *y = numbers(ROWS * COLUMNS + 1) + 1;
-    float *sum = numbers(ROWS * COLUMNS), *a = numbers(ROWS * COLUMNS), *b = numbers(ROWS * COLUMNS);
+    float *x = numbers(ROWS * COLUMNS, 0), *y = numbers(ROWS * COLUMNS, 1);
+    float *sum = numbers(ROWS * COLUMNS, 0), *a = numbers(ROWS * COLUMNS, 0), *b = numbers(ROWS * COLUMNS, 0);
     gradus_program *p = compiled_relu_add();
 
     double naive = 1e9, fast = 1e9;
@@ -97,12 +97,12 @@ static void race_relu_add(void) {
     tell("relu and add", naive, fast, a, b, ROWS * COLUMNS);
 
     gradus_program_destroy(&p);
-    free(x), free(y - 1), free(sum), free(a), free(b);
+    free(x), free(y), free(sum), free(a), free(b);
 }
 
 static void race_layer(void) {
-    float *x = numbers(IMAGES * PIXELS), *w = numbers(PIXELS * UNITS);
-    float *product = numbers(IMAGES * UNITS), *a = numbers(IMAGES * UNITS), *b = numbers(IMAGES * UNITS);
+    float *x = numbers(IMAGES * PIXELS, 0), *w = numbers(PIXELS * UNITS, 0);
+    float *product = numbers(IMAGES * UNITS, 0), *a = numbers(IMAGES * UNITS, 0), *b = numbers(IMAGES * UNITS, 0);
     gradus_program *p = compiled_layer();
 
     double naive = 1e9, fast = 1e9;
