@@ -95,6 +95,7 @@ uint32_t compose_square(gradus_graph *g, uint32_t x);
 uint32_t compose_matmul(gradus_graph *g, uint32_t x, uint32_t y);
 /* Where the new last axis of extent `depth` stands at the index, as bool. */
 uint32_t compose_one_hot(gradus_graph *g, const char *op, uint32_t indices, int64_t depth);
+uint32_t compose_softmax(gradus_graph *g, uint32_t x, int axis);
 uint32_t compose_activation(gradus_graph *g, const char *op, uint32_t x, gradus_activation activation);
 uint32_t compose_rng(gradus_graph *g); /* the state of the random numbers, made on first use */
 uint32_t compose_index(gradus_graph *g, const char *op, uint32_t indices, int64_t bound); /* check_index */

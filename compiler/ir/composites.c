@@ -105,9 +105,15 @@ uint32_t compose_activation(gradus_graph *g, const char *op, uint32_t x, gradus_
     case GRADUS_TANH: return build_op(g, OP_tanh, x);
     case GRADUS_SIGMOID: return build_op(g, OP_sigmoid, x);
     case GRADUS_GELU: return x ? gelu(g, x) : 0;
+    case GRADUS_SOFTMAX: return x ? compose_softmax(g, x, -1) : 0;
     }
-    return compose_fail(g, op, "%d is no activation; right are GRADUS_LINEAR to GRADUS_GELU", (int)activation);
+    return compose_fail(g, op, "%d is no activation; right are GRADUS_LINEAR to GRADUS_SOFTMAX", (int)activation);
 }
+
+gradus_tensor gradus_activate_at(const char *file, int line, gradus_tensor x, gradus_activation activation) {
+    CALL(NULL, "activate", OPERANDS(x), compose_activation(g, "activate", x.id, activation));
+}
+PLAIN(gradus_tensor, activate, (gradus_tensor x, gradus_activation activation), (NULL, 0, x, activation))
 
 /* --- dropout --------------------------------------------------------------------------------------------------- */
 

@@ -33,7 +33,7 @@ static uint32_t log_of_sum(gradus_graph *g, const softened *s, bool keepdims) {
     return build_op(g, OP_log, compose_reduce_axis(g, OP_sum, s->exp, s->axis, keepdims));
 }
 
-static uint32_t softmax(gradus_graph *g, uint32_t x, int axis) {
+uint32_t compose_softmax(gradus_graph *g, uint32_t x, int axis) {
     softened s;
     if (!soften(g, "softmax", x, axis, &s)) return 0;
     const uint32_t sum = compose_reduce_axis(g, OP_sum, s.exp, s.axis, true);
@@ -41,7 +41,7 @@ static uint32_t softmax(gradus_graph *g, uint32_t x, int axis) {
 }
 
 gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis) {
-    CALL(NULL, "softmax", OPERANDS(x), softmax(g, x.id, axis));
+    CALL(NULL, "softmax", OPERANDS(x), compose_softmax(g, x.id, axis));
 }
 PLAIN(gradus_tensor, softmax, (gradus_tensor x, int axis), (NULL, 0, x, axis))
 

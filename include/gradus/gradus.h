@@ -20,5 +20,6 @@
 #include <gradus/run.h>
 #include <gradus/data.h>
 #include <gradus/csv.h>
+#include <gradus/model.h>
 
 #endif

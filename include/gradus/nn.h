@@ -129,7 +129,20 @@ GRADUS_API gradus_tensor gradus_mean_squared_error(gradus_tensor x, gradus_tenso
 
 /* --- layers ------------------------------------------------------------------------------------------------------ */
 
-typedef enum { GRADUS_LINEAR, GRADUS_RELU, GRADUS_TANH, GRADUS_SIGMOID, GRADUS_GELU } gradus_activation;
+/* Softmax is along the last axis; linear is none. */
+typedef enum {
+    GRADUS_LINEAR,
+    GRADUS_RELU,
+    GRADUS_TANH,
+    GRADUS_SIGMOID,
+    GRADUS_GELU,
+    GRADUS_SOFTMAX
+} gradus_activation;
+
+/* The activation of that name, applied to x: gradus_activate(x, GRADUS_RELU). */
+GRADUS_API gradus_tensor gradus_activate_at(const char *file, int line, gradus_tensor x, gradus_activation activation);
+GRADUS_API gradus_tensor gradus_activate(gradus_tensor x, gradus_activation activation);
+#define gradus_activate(...) gradus_activate_at(GRADUS_HERE_, __VA_ARGS__)
 
 typedef struct {
     size_t size_;

@@ -12,6 +12,7 @@ import sys
 # A name ending in "/" is a folder of compiler/, others are files in it (without their ending).
 RANKS = [
     ["base/"],
+    ["model/"],  # stands on the public headers alone, and nothing stands on it
     ["ir/"],
     ["rules/"],
     ["autodiff", "derivatives", "nonfinite", "optim/", "pass"],
@@ -25,7 +26,7 @@ RANKS = [
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 LLVM = ("emit/", "backend/")
 # Entry points of the public interface may stand anywhere above what they call.
-RUNTIME_FOR_ALL = ("runtime/support.h", "runtime/names.h", "runtime/files.h")
+RUNTIME_FOR_ALL = ("runtime/support.h", "runtime/names.h", "runtime/files.h", "runtime/options.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Fitting: the loop over epochs and batches.  Who takes part beside it is in fit.h.
+ */
+#include "model/fit.h"
+
+#include "runtime/options.h"
+
+#include <math.h>
+#include <string.h>
+#include <time.h>
+
+static const char where[] = "gradus_model_fit";
+
+double fit_clock(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --- options ----------------------------------------------------------------------------------------------------- */
+
+#define WRONG(...) fail(GRADUS_ERROR_ARGUMENT, "gradus_model_fit: " __VA_ARGS__)
+
+static gradus_status check_options(fit *f) {
+    gradus_fit_options *o = &f->o;
+    if (!o->epochs) o->epochs = o->initial_epoch + 1;
+    if (!o->batch_size) o->batch_size = MODEL_BATCH;
+    if (o->epochs < 0) return WRONG(".epochs is %lld; right is 1 or more", (long long)o->epochs);
+    if (o->initial_epoch < 0 || o->initial_epoch >= o->epochs)
+        return WRONG(".initial_epoch is %lld of %lld epochs; right is 0 or more, and fewer than .epochs",
+                     (long long)o->initial_epoch, (long long)o->epochs);
+    if (o->batch_size < 0) return WRONG(".batch_size is %lld; right is 1 or more", (long long)o->batch_size);
+    if (!(o->validation_split >= 0 && o->validation_split < 1))
+        return WRONG(".validation_split is %g; right is a part from 0 to below 1", o->validation_split);
+    if (o->validation_split != 0 && o->validation_data)
+        return WRONG(".validation_split and .validation_data are both given; right is one of them");
+    if (o->patience < 0) return WRONG(".patience is %lld; right is 0 (never stop early) or more", (long long)o->patience);
+    if (!(o->min_delta >= 0)) return WRONG(".min_delta is %g; right is 0 or more", o->min_delta);
+    if (o->verbose < 0 || o->verbose > 2) return WRONG(".verbose is %d; right is 0, 1 or 2", (int)o->verbose);
+    const char *fault = schedule_fault(&o->schedule);
+    return fault ? WRONG(".schedule: %s", fault) : GRADUS_OK;
+}
+
+/* The last rows are the validation's, as many as Keras takes. */
+static gradus_status split(fit *f) {
+    const int64_t rows = gradus_data_rows(f->data);
+    const int64_t kept = (int64_t)floor((double)rows * (1 - f->o.validation_split));
+    f->validation = f->o.validation_data;
+    if (f->o.validation_split == 0) return GRADUS_OK;
+    if (kept < 1 || kept >= rows)
+        return WRONG(".validation_split of %g leaves %lld of %lld rows to train on and %lld to validate on; both need 1",
+                     f->o.validation_split, (long long)kept, (long long)rows, (long long)(rows - kept));
+    gradus_status status = gradus_data_slice(f->data, 0, kept, &f->train_part);
+    if (!status) status = gradus_data_slice(f->data, kept, rows, &f->validation_part);
+    if (status) return status;
+    f->data = f->train_part;
+    f->validation = f->validation_part;
+    return GRADUS_OK;
+}
+
+/* Everything that can be wrong is found here, before the first step. */
+static gradus_status begin(fit *f) {
+    gradus_status status = check_options(f);
+    if (!status) status = model_check_data(f->model, where, f->data, true);
+    if (!status && f->o.validation_data)
+        status = model_check_data(f->model, "gradus_model_fit: .validation_data", f->o.validation_data, true);
+    if (!status) status = split(f);
+    if (!status) status = history_begin(f);
+    if (!status) status = model_prepare(f->model, f->o.batch_size);
+    if (status) return status;
+    if (f->o.schedule.kind && !f->model->rate)
+        return WRONG(".schedule sets the optimizer's learning rate, but this one has a .rate of its own");
+    const gradus_batch_options options = {.size_ = sizeof options,
+                                          .batch_size = f->o.batch_size,
+                                          .no_shuffle = f->o.no_shuffle,
+                                          .seed = f->o.seed};
+    status = gradus_batches_create(f->data, &options, &f->batches);
+    if (!status) status = log_open(f);
+    if (!status) print_begin(f);
+    return status;
+}
+
+static void end(fit *f) {
+    log_close(f);
+    gradus_batches_destroy(&f->batches);
+    gradus_data_destroy(&f->train_part);
+    gradus_data_destroy(&f->validation_part);
+    memory_free(f->best);
+}
+
+/* --- an epoch ---------------------------------------------------------------------------------------------------- */
+
+static gradus_verdict tell(const fit *f, gradus_progress_fn function) {
+    if (!function) return GRADUS_CONTINUE;
+    const epoch_record *e = &f->now;
+    const size_t count = f->model->training.metrics;
+    const gradus_progress now = {
+        .epoch = e->epoch,
+        .batch = e->batch,
+        .batches = e->batches,
+        .loss = e->means[0],
+        .metric = count ? e->means[1] : NAN,
+        .val_loss = e->validation[0],
+        .val_metric = count ? e->validation[1] : NAN,
+        .program = f->model->program,
+        .epochs = f->o.epochs,
+        .learning_rate = e->learning_rate,
+        .metrics = e->means + 1,
+        .val_metrics = e->validation + 1,
+        .metric_count = count,
+        .model = f->model,
+    };
+    return function(f->o.user, &now);
+}
+
+/* "; element 3 of its row 7 is nan", where the inputs are to blame. */
+static void blame_inputs(const gradus_model *m, const gradus_batch *b, char *to, size_t room) {
+    const gradus_in *x = &b->inputs.items[0];
+    int64_t each = 1;
+    for (int64_t i = 1; i <= m->row.d[0]; i++) each *= m->row.d[i];
+    *to = '\0';
+    if (x->dtype != GRADUS_F32 && x->dtype != GRADUS_F64) return;
+    for (int64_t i = 0; i < b->size * each; i++) {
+        const double value = x->dtype == GRADUS_F64 ? ((const double *)x->data)[i] : ((const float *)x->data)[i];
+        if (isfinite(value)) continue;
+        snprintf(to, room, "the data: element %lld of row %lld of this batch is %g", (long long)(i % each),
+                 (long long)(i / each), value);
+        return;
+    }
+}
+
+static gradus_status not_finite(const fit *f, const gradus_batch *b, double loss) {
+    char why[160], rate[64] = "";
+    blame_inputs(f->model, b, why, sizeof why);
+    if (!*why && f->model->rate) snprintf(rate, sizeof rate, " (%s is %g)", f->model->rate, f->now.learning_rate);
+    if (!*why)
+        snprintf(why, sizeof why, "try a smaller learning rate%s, clip the gradients, or scale the inputs", rate);
+    log_line(1, "epoch %lld, batch %lld: the loss is %g", (long long)f->now.epoch, (long long)f->now.batch, loss);
+    return fail(GRADUS_ERROR_NAN, "%s: epoch %lld, batch %lld of %lld: the loss is %g; %s", where,
+                (long long)f->now.epoch, (long long)f->now.batch, (long long)f->now.batches, loss, why);
+}
+
+/* With the place, and the row of the data where a label is wrong. */
+static gradus_status batch_failed(const fit *f, gradus_status status) {
+    char place[128];
+    snprintf(place, sizeof place, "%s: epoch %lld, batch %lld of %lld", where, (long long)f->now.epoch,
+             (long long)f->now.batch + 1, (long long)f->now.batches);
+    return score_explain(f->model, status, place, f->data);
+}
+
+static gradus_status train_epoch(fit *f, gradus_verdict *verdict) {
+    gradus_batch b;
+    score s = {{0}, 0};
+    double values[1 + GRADUS_METRICS];
+    const double from = fit_clock();
+    while (*verdict == GRADUS_CONTINUE && gradus_batches_next(f->batches, &b)) {
+        const gradus_status status = score_batch(f->model, "train", &b, &s, values);
+        if (status) return batch_failed(f, status);
+        f->now.batch = b.index + 1;
+        f->now.seconds = fit_clock() - from;
+        score_means(&s, f->now.means);
+        if (!isfinite(values[0])) return not_finite(f, &b, values[0]);
+        print_batch(f);
+        *verdict = tell(f, f->o.on_batch);
+    }
+    return GRADUS_OK;
+}
+
+static gradus_status set_rate(fit *f, int64_t epoch) {
+    gradus_model *m = f->model;
+    f->now.learning_rate = model_learning_rate(m);
+    if (!f->o.schedule.kind) return GRADUS_OK;
+    const double rate = schedule_rate(&f->o.schedule, epoch, f->now.learning_rate);
+    if (!isfinite(rate)) return WRONG(".schedule: the learning rate of epoch %lld is %g", (long long)epoch, rate);
+    const gradus_status status = gradus_program_set(m->program, m->rate, rate);
+    if (!status) f->now.learning_rate = rate;
+    return status;
+}
+
+/* --- the best epoch ---------------------------------------------------------------------------------------------- */
+
+static gradus_status keep_best(fit *f) {
+    void *state;
+    gradus_status status = gradus_program_state(f->model->program, &state, &f->best_bytes);
+    if (status || !f->o.restore_best) return status;
+    if (!f->best) f->best = memory_reallocate(NULL, f->best_bytes);
+    if (!f->best) return fail_out_of_memory("gradus_model_fit: .restore_best");
+    memcpy(f->best, state, f->best_bytes);
+    return GRADUS_OK;
+}
+
+static gradus_status restore_best(const fit *f) {
+    void *state;
+    size_t bytes;
+    if (!f->best) return GRADUS_OK;
+    const gradus_status status = gradus_program_state(f->model->program, &state, &bytes);
+    if (!status) memcpy(state, f->best, f->best_bytes);
+    return status;
+}
+
+/* Whether this epoch is the best so far, and whether there is still hope. */
+static gradus_status judge(fit *f, gradus_verdict *verdict) {
+    const double monitored = f->validation ? f->now.validation[0] : f->now.means[0];
+    if (isnan(monitored) || (f->best_epoch && !(monitored < f->least - f->o.min_delta))) {
+        if (++f->waited >= f->o.patience && f->o.patience) *verdict = GRADUS_STOP;
+        return GRADUS_OK;
+    }
+    f->least = monitored;
+    f->best_epoch = f->now.epoch;
+    f->waited = 0;
+    return keep_best(f);
+}
+
+/* --- the fit ----------------------------------------------------------------------------------------------------- */
+
+static gradus_status finish_epoch(fit *f, gradus_verdict *verdict) {
+    gradus_status status = GRADUS_OK;
+    if (f->validation) status = score_data(f->model, f->validation, f->now.validation);
+    if (status) return score_explain(f->model, status, "gradus_model_fit: validation", f->validation);
+    f->model->epochs_trained++;
+    print_epoch(f);
+    status = judge(f, verdict);
+    if (!status) status = history_add(f);
+    if (!status) status = log_epoch(f);
+    if (!status && tell(f, f->o.on_epoch) != GRADUS_CONTINUE) *verdict = GRADUS_STOP;
+    return status;
+}
+
+static gradus_status run(fit *f) {
+    const int64_t before = f->o.initial_epoch ? f->o.initial_epoch : f->model->epochs_trained;
+    gradus_verdict verdict = GRADUS_CONTINUE;
+    gradus_status status = GRADUS_OK;
+    for (int64_t i = f->o.initial_epoch; !status && verdict == GRADUS_CONTINUE && i < f->o.epochs; i++) {
+        f->now = (epoch_record){.epoch = i + 1, .batches = gradus_batches_count(f->batches)};
+        score_means(&(score){{0}, 0}, f->now.means);
+        score_means(&(score){{0}, 0}, f->now.validation);
+        status = gradus_batches_seek(f->batches, before + i - f->o.initial_epoch, 0);
+        if (!status) status = set_rate(f, i);
+        if (!status) print_epoch_begins(f);
+        if (!status) status = train_epoch(f, &verdict);
+        if (f->stream && (status || f->now.batch < f->now.batches)) fprintf(f->stream, "\n");
+        if (!status && f->now.batch == f->now.batches) status = finish_epoch(f, &verdict);
+        const bool last = i + 1 == f->o.epochs && f->now.batch == f->now.batches;
+        if (f->o.history) f->o.history->stopped = verdict != GRADUS_CONTINUE && !last;
+    }
+    return status;
+}
+
+gradus_status gradus_model_fit_with(gradus_model *m, const gradus_data *data, const gradus_fit_options *options) {
+    fit f = {.model = m, .data = data};
+    gradus_status status = model_enter_compiled(m, where);
+    if (status) return status;
+    if (!options_read(where, &f.o, sizeof f.o, options)) return GRADUS_ERROR_ARGUMENT;
+    status = begin(&f);
+    if (!status) {
+        m->busy = true;
+        status = run(&f);
+        m->busy = false;
+        const gradus_status restored = restore_best(&f);
+        if (!status) status = restored;
+    }
+    end(&f);
+    return status;
+}

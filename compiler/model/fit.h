@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A fit under way, and those who take part in it: the schedule of the learning rate, the history and the logs, what is
+ * printed, and who decides when it is over.
+ */
+#ifndef GRADUS_MODEL_FIT_H
+#define GRADUS_MODEL_FIT_H
+
+#include "model/model.h"
+
+/* An epoch, or what there is of it.  Loss first, then the metrics. */
+typedef struct {
+    int64_t epoch, batch, batches; /* as in gradus_progress */
+    double means[1 + GRADUS_METRICS], validation[1 + GRADUS_METRICS];
+    double learning_rate, seconds;
+} epoch_record;
+
+typedef struct {
+    gradus_model *model;
+    gradus_fit_options o;
+    const gradus_data *data, *validation; /* validation: NULL for none */
+    gradus_data *train_part, *validation_part;
+    gradus_batches *batches;
+    epoch_record now;
+    FILE *jsonl, *csv, *stream;
+    bool bar; /* the stream is a terminal with a progress bar */
+    double drawn; /* when the bar was */
+    /* the best epoch */
+    double least;
+    int64_t best_epoch, waited;
+    unsigned char *best; /* its state, for restore_best */
+    size_t best_bytes;
+} fit;
+
+double fit_clock(void); /* seconds */
+
+/* What is wrong with a schedule, NULL for nothing; the rate of an epoch (from 0), given the rate before. */
+const char *schedule_fault(const gradus_schedule *s);
+double schedule_rate(const gradus_schedule *s, int64_t epoch, double rate);
+
+/* Whether a history can go on with this model's metrics; an epoch more in it. */
+gradus_status history_begin(const fit *f);
+gradus_status history_add(const fit *f);
+
+gradus_status log_open(fit *f);
+gradus_status log_epoch(const fit *f);
+void log_close(fit *f);
+
+void print_begin(fit *f);
+void print_epoch_begins(fit *f);
+void print_batch(fit *f);
+void print_epoch(fit *f);
+
+#endif
