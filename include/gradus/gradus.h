@@ -20,6 +20,7 @@
 #include <gradus/run.h>
 #include <gradus/data.h>
 #include <gradus/csv.h>
+#include <gradus/npy.h>
 #include <gradus/model.h>
 
 #endif

@@ -7,6 +7,7 @@
  *     GRADUS_RANDOM_KEEP=DIRECTORY                   leaves the calls there
  */
 #include "tests/cmocka_all.h"
+#include "tests/python.h"
 #include "tests/random_graph.h"
 
 #include <inttypes.h>
@@ -92,24 +93,9 @@ static void write_graph(const char *root, uint64_t seed) {
     gradus_graph_destroy(&g);
 }
 
-static int run(const char *format, const char *first, const char *second, const char *third) {
-    char command[3 * PATH];
-    assert_true((size_t)snprintf(command, sizeof command, format, first, second, third) < sizeof command);
-    return system(command);
-}
-
-/* A Python that has NumPy: the one that $PYTHON names, the first in the path, or the system's.  NULL: none. */
-static const char *find_python(void) {
-    const char *candidates[] = {getenv("PYTHON"), "python3", "/usr/bin/python3"};
-    for (size_t i = 0; i < sizeof candidates / sizeof *candidates; i++)
-        if (candidates[i] && run("'%s' -c 'import numpy' >%s 2>%s", candidates[i], "/dev/null", "/dev/null") == 0)
-            return candidates[i];
-    return NULL;
-}
-
 static void random_graphs(void **state) {
     (void)state;
-    const char *python = find_python(), *keep = getenv("GRADUS_RANDOM_KEEP"), *temporary = getenv("TMPDIR");
+    const char *python = find_python("numpy"), *keep = getenv("GRADUS_RANDOM_KEEP"), *temporary = getenv("TMPDIR");
     if (!python) skip();
     uint64_t first = from_environment("GRADUS_RANDOM_FIRST", 1), count = from_environment("GRADUS_RANDOM_COUNT", 300);
     char root[PATH / 4];
@@ -118,8 +104,8 @@ static void random_graphs(void **state) {
         snprintf(root, sizeof root, "%s/gradus-numpy-XXXXXX", keep ? keep : temporary ? temporary : "/tmp");
         assert_non_null(mkdtemp(root));
         for (uint64_t s = seed; s < seed + GRAPHS_A_RUN && s < first + count; s++) write_graph(root, s);
-        wrong = run("'%s' '%s' '%s'/*", python, TESTS_DIR "/oracle/numpy_oracle.py", root);
-        if (!keep && run("rm -rf '%s'%s%s", root, "", "")) print_message("%s is left behind\n", root);
+        wrong = shell("'%s' '%s' '%s'/*", python, TESTS_DIR "/oracle/numpy_oracle.py", root);
+        if (!keep && shell("rm -rf '%s'", root)) print_message("%s is left behind\n", root);
     }
     if (wrong) fail_msg("%s", "the evaluator and NumPy differ, see above");
 }
