@@ -39,21 +39,10 @@ static gradus_shape others_one(const gradus_shape *shape, const gradus_axes *axe
     return kept;
 }
 
-/* (x - mean) / sqrt(variance + epsilon) * gamma + beta; gamma and beta have x's rank and broadcast, 0 is none.  A gamma
- * for each variance is multiplied into the reciprocal root, of which there are fewer than of x. */
-static uint32_t normalized(gradus_graph *g, uint32_t x, moments m, double epsilon, uint32_t gamma, uint32_t beta) {
-    const gradus_shape shape = graph_node(g, x)->shape;
-    if (!m.mean || !m.variance) return 0;
-    uint32_t scale = build_op(g, OP_rsqrt, build_op2(g, OP_add, m.variance, compose_like(g, m.variance, epsilon)));
-    if (gamma && shape_equal(&graph_node(g, gamma)->shape, &graph_node(g, scale)->shape)) {
-        scale = build_op2(g, OP_mul, scale, gamma);
-        gamma = 0;
-    }
-    uint32_t y = build_op2(g, OP_sub, x, build_broadcast(g, m.mean, &shape));
-    y = build_op2(g, OP_mul, y, build_broadcast(g, scale, &shape));
-    if (gamma) y = build_op2(g, OP_mul, y, build_broadcast(g, gamma, &shape));
-    if (beta) y = build_op2(g, OP_add, y, build_broadcast(g, beta, &shape));
-    return y;
+/* 1 / sqrt(variance + epsilon) */
+static uint32_t reciprocal_root(gradus_graph *g, uint32_t variance, double epsilon) {
+    if (!variance) return 0;
+    return build_op(g, OP_rsqrt, build_op2(g, OP_add, variance, compose_like(g, variance, epsilon)));
 }
 
 static bool check_epsilon(gradus_graph *g, const char *op, double epsilon) {
@@ -76,8 +65,13 @@ static uint32_t layer_norm(gradus_graph *g, uint32_t x, uint32_t gamma, uint32_t
     const gradus_shape extents = extents_of(&n->shape, &axes), kept = others_one(&n->shape, &axes);
     if (gamma && !compose_given(g, op, "gamma", gamma, n->dtype, &extents)) return 0;
     if (beta && !compose_given(g, op, "beta", beta, n->dtype, &extents)) return 0;
-    return normalized(g, x, moments_of(g, op, x, &axes), epsilon, build_reshape(g, gamma, &kept),
-                      build_reshape(g, beta, &kept));
+    const moments m = moments_of(g, op, x, &axes);
+    const gradus_shape shape = n->shape;
+    uint32_t y = build_op2(g, OP_sub, x, build_broadcast(g, m.mean, &shape));
+    y = build_op2(g, OP_mul, y, build_broadcast(g, reciprocal_root(g, m.variance, epsilon), &shape));
+    if (gamma) y = build_op2(g, OP_mul, y, build_broadcast(g, build_reshape(g, gamma, &kept), &shape));
+    if (beta) y = build_op2(g, OP_add, y, build_broadcast(g, build_reshape(g, beta, &kept), &shape));
+    return y;
 }
 
 gradus_tensor gradus_layer_norm_with_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
@@ -129,6 +123,19 @@ static uint32_t running(gradus_graph *g, uint32_t training, uint32_t of_batch, u
     return build_op3(g, OP_where, build_broadcast(g, training, &shape), of_batch, build_reshape(g, kept, &shape));
 }
 
+/* (x - mean) * scale + beta, as (x - s) * scale + (beta - (mean - s) * scale), which is the same for every constant s,
+ * hence has the right derivatives of every order.  With s = mean the last product is 0, and the derivatives with respect
+ * to mean and beta come from one sum over the derivative of y. */
+static uint32_t scaled(gradus_graph *g, uint32_t x, uint32_t mean, uint32_t scale, uint32_t beta) {
+    const gradus_shape shape = graph_node(g, x)->shape;
+    const uint32_t fixed = build_op(g, OP_stop_gradient, mean);
+    uint32_t shift = build_op(g, OP_neg, build_op2(g, OP_mul, build_op2(g, OP_sub, mean, fixed), scale));
+    if (beta) shift = build_op2(g, OP_add, beta, shift);
+    const uint32_t away = build_op2(g, OP_sub, x, build_broadcast(g, fixed, &shape));
+    const uint32_t product = build_op2(g, OP_mul, away, build_broadcast(g, scale, &shape));
+    return build_op2(g, OP_add, product, build_broadcast(g, shift, &shape));
+}
+
 static bool check_batch_options(gradus_graph *g, const char *op, double momentum, const gradus_batch_norm_options *o) {
     if (!(momentum >= 0 && momentum <= 1))
         compose_fail(g, op, ".momentum is %g; right is a share from 0 to 1", momentum);
@@ -137,9 +144,53 @@ static bool check_batch_options(gradus_graph *g, const char *op, double momentum
     return g->status == GRADUS_OK;
 }
 
-static uint32_t batch_norm(gradus_graph *g, uint32_t x, gradus_batch_norm_options *o) {
+typedef struct {
+    uint32_t gamma, beta, mean, variance; /* of the channels' shape; 0: none */
+} channel_states;
+
+static channel_states make_states(gradus_graph *g, const char *op, gradus_dtype dtype, int64_t channels,
+                                  const gradus_batch_norm_options *o) {
+    const gradus_shape shape = GRADUS_SHAPE(channels);
+    const gradus_initializer zeros = gradus_zeros(), ones = gradus_ones();
+    const char *name = compose_layer_name(g, o->name, op);
+    channel_states s = {0};
+    if (!o->no_scale)
+        s.gamma =
+            compose_layer_state(g, OP_param, name, "gamma", dtype, &shape, o->gamma_init.kind ? &o->gamma_init : &ones);
+    if (!o->no_center) s.beta = compose_layer_state(g, OP_param, name, "beta", dtype, &shape, &o->beta_init);
+    s.mean = compose_layer_state(g, OP_state, name, "moving_mean", dtype, &shape, &zeros);
+    s.variance = compose_layer_state(g, OP_state, name, "moving_variance", dtype, &shape, &ones);
+    return s;
+}
+
+static uint32_t normalized(gradus_graph *g, const char *op, uint32_t x, int axis, channel_states s, double momentum,
+                           double epsilon) {
+    const gradus_shape shape = graph_node(g, x)->shape;
+    const gradus_axes channels = {{1, axis}};
+    const gradus_shape kept = others_one(&shape, &channels);
+    gradus_axes others;
+    if (!batch_axes(g, op, x, axis, &others)) return 0;
+    /* Where the mode is known not to be training, nothing depends on the batch's statistics, derivatives neither. */
+    const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
+    const uint32_t seen = build_op3(g, OP_where, build_broadcast(g, training, &shape), x, compose_like(g, x, 0));
+    moments m = seen ? moments_of(g, op, seen, &others) : (moments){0, 0};
+    m.mean = running(g, training, m.mean, s.mean, momentum);
+    m.variance = running(g, training, m.variance, s.variance, momentum);
+    uint32_t scale = reciprocal_root(g, m.variance, epsilon);
+    if (s.gamma) scale = build_op2(g, OP_mul, scale, build_reshape(g, s.gamma, &kept));
+    return scaled(g, x, m.mean, scale, build_reshape(g, s.beta, &kept));
+}
+
+/* The leading axes as one, where that is an extent: statistics of columns then, as of what most layers make. */
+static gradus_shape as_columns(const gradus_shape *shape, int axis) {
+    const int last = shape_rank(shape) - 1;
+    const extent rows = shape_extent(shape, 0, last);
+    if (axis != last || rows.power > 1) return *shape;
+    return GRADUS_SHAPE(rows.power ? -rows.factor : rows.factor, shape_dim(shape, last));
+}
+
+static uint32_t batch_norm(gradus_graph *g, uint32_t x, const gradus_batch_norm_options *o) {
     static const char op[] = "batch_norm";
-    const gradus_dtype dtype = graph_node(g, x)->dtype;
     const gradus_shape shape = graph_node(g, x)->shape;
     const double momentum = option_value(o->momentum, 0.99), epsilon = option_value(o->epsilon, 1e-3);
     gradus_axes others;
@@ -147,25 +198,11 @@ static uint32_t batch_norm(gradus_graph *g, uint32_t x, gradus_batch_norm_option
     if (!check_batch_options(g, op, momentum, o)) return 0;
     const int axis = compose_axis(g, op, o->axis ? o->axis : -1, shape_rank(&shape));
     if (axis < 0 || !batch_axes(g, op, x, axis, &others)) return 0;
-
-    const gradus_axes channels = {{1, axis}};
-    const gradus_shape own = extents_of(&shape, &channels), kept = others_one(&shape, &channels);
-    const gradus_initializer zeros = gradus_zeros(), ones = gradus_ones();
-    const char *name = compose_layer_name(g, o->name, op);
-    if (!o->gamma_init.kind) o->gamma_init = ones;
-    const uint32_t gamma =
-        o->no_scale ? 0 : compose_layer_state(g, OP_param, name, "gamma", dtype, &own, &o->gamma_init);
-    const uint32_t beta = o->no_center ? 0 : compose_layer_state(g, OP_param, name, "beta", dtype, &own, &o->beta_init);
-    const uint32_t mean = compose_layer_state(g, OP_state, name, "moving_mean", dtype, &own, &zeros);
-    const uint32_t variance = compose_layer_state(g, OP_state, name, "moving_variance", dtype, &own, &ones);
-
-    /* Where the mode is known not to be training, nothing depends on the batch's statistics, derivatives neither. */
-    const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
-    const uint32_t seen = build_op3(g, OP_where, build_broadcast(g, training, &shape), x, compose_like(g, x, 0));
-    moments m = seen ? moments_of(g, op, seen, &others) : (moments){0, 0};
-    m.mean = running(g, training, m.mean, mean, momentum);
-    m.variance = running(g, training, m.variance, variance, momentum);
-    return normalized(g, x, m, epsilon, build_reshape(g, gamma, &kept), build_reshape(g, beta, &kept));
+    const channel_states s = make_states(g, op, graph_node(g, x)->dtype, shape_dim(&shape, axis), o);
+    const gradus_shape columns = as_columns(&shape, axis);
+    const int channels = axis - shape_rank(&shape) + shape_rank(&columns);
+    const uint32_t y = normalized(g, op, build_reshape(g, x, &columns), channels, s, momentum, epsilon);
+    return build_reshape(g, y, &shape);
 }
 
 gradus_tensor gradus_batch_norm_at(const char *file, int line, gradus_tensor x,
