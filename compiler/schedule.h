@@ -4,8 +4,8 @@
  * another thread made.  Updates of state happen in place where every reader of the old value comes first, else through a
  * temporary and a copy.
  */
-#ifndef GRADUS_SCHEDULE_H
-#define GRADUS_SCHEDULE_H
+#ifndef GRADUS_KERNEL_SCHEDULE_H
+#define GRADUS_KERNEL_SCHEDULE_H
 
 #include "fuse/kernel.h"
 

@@ -15,6 +15,7 @@
 #include <gradus/custom.h>
 #include <gradus/autodiff.h>
 #include <gradus/optim.h>
+#include <gradus/schedule.h>
 #include <gradus/compile.h>
 #include <gradus/draw.h>
 #include <gradus/run.h>

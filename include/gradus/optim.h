@@ -126,9 +126,26 @@ GRADUS_API gradus_updates gradus_apply_at(const char *file, int line, gradus_opt
 GRADUS_API gradus_updates gradus_apply(gradus_optimizer optimizer, gradus_tensors params, gradus_tensors grads);
 #define gradus_apply(...) gradus_apply_at(GRADUS_HERE_, __VA_ARGS__)
 
-/* Gradients scaled so that the Euclidean norm of them all together is at most max_norm (Pascanu et al. 2013): each is
- * multiplied by max_norm / max(norm, max_norm).  `norm`, unless NULL, receives the norm before, a scalar of the first
- * gradient's dtype.  Errors: no gradients, one that is not floating-point, max_norm not above 0. */
+/* --- clipping ------------------------------------------------------------------------------------------------------ */
+
+/* Gradients made smaller, each of its own dtype and shape, in their order.  In all of them a NaN stays one: of
+ * gradus_clip_value in its place, of the others all over the gradients whose norm it is in.
+ * Errors: no gradients, one that is not floating-point, a limit that is not finite and above 0. */
+
+/* Each element brought into [-limit, limit], infinite ones too. */
+GRADUS_API gradus_tensors gradus_clip_value_at(const char *file, int line, gradus_tensors grads, double limit);
+GRADUS_API gradus_tensors gradus_clip_value(gradus_tensors grads, double limit);
+#define gradus_clip_value(...) gradus_clip_value_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* Each gradient, on its own, multiplied by max_norm / max(norm, max_norm), so that its Euclidean norm is at most
+ * max_norm; a gradient of zeros stays as it is.  Where the norm is infinite, be it that its square overflows, finite
+ * elements become 0 and infinite ones NaN. */
+GRADUS_API gradus_tensors gradus_clip_norm_at(const char *file, int line, gradus_tensors grads, double max_norm);
+GRADUS_API gradus_tensors gradus_clip_norm(gradus_tensors grads, double max_norm);
+#define gradus_clip_norm(...) gradus_clip_norm_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* The same with the norm of all gradients together (Pascanu et al. 2013): one factor for them all.  `norm`, unless NULL,
+ * receives the norm before, a scalar of the first gradient's dtype. */
 GRADUS_API gradus_tensors gradus_clip_global_norm_at(const char *file, int line, gradus_tensors grads, double max_norm,
                                                      gradus_tensor *norm);
 GRADUS_API gradus_tensors gradus_clip_global_norm(gradus_tensors grads, double max_norm, gradus_tensor *norm);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * Optimizers against their formulas, written out here once more in plain C, over several steps; their state, options
- * and errors; clipping. */
+ * and errors. */
 #include "differences.h"
 
 #include <stdio.h>
@@ -224,21 +224,6 @@ GUARDED_TEST(two_dtypes) {
     assert_true(fabs(element(&values_of[a.id], 0) - element(&values_of[b.id], 0)) < 1e-6);
 }
 
-GUARDED_TEST(clipping) {
-    const double a_values[] = {3, 0, 0}, b_values[] = {4};
-    gradus_tensor a = gradus_constant(g, GRADUS_F64, GRADUS_SHAPE(3), a_values, sizeof a_values);
-    gradus_tensor b = gradus_cast(gradus_constant(g, GRADUS_F64, GRADUS_SCALAR, b_values, sizeof b_values), GRADUS_F32);
-    gradus_tensor norm;
-    gradus_tensors small = gradus_clip_global_norm(GRADUS_TENSORS(a, b), 1, &norm);
-    gradus_tensors same_as_before = gradus_clip_global_norm(GRADUS_TENSORS(a, b), 6, NULL);
-    const uint32_t ids[] = {norm.id, small.items[0].id, small.items[1].id, same_as_before.items[0].id};
-    array of[4];
-    evaluate_nodes(g, 1, ids, 4, of);
-    assert_true(element(&of[0], 0) == 5 && fabs(element(&of[1], 0) - 0.6) < 1e-15);
-    assert_true(fabs(element(&of[2], 0) - 0.8) < 1e-7 && element(&of[3], 0) == 3);
-    assert_int_equal(of[2].dtype, GRADUS_F32);
-}
-
 /* --- errors ------------------------------------------------------------------------------------------------------ */
 
 static void assert_failed(gradus_updates made, const char *part) {
@@ -298,7 +283,6 @@ int main(void) {
         TEST(state_is_named),
         TEST(a_rate_in_the_graph),
         TEST(two_dtypes),
-        TEST(clipping),
         TEST(names_must_differ),
         TEST(a_loss_must_reach_a_parameter),
         TEST(options_have_ranges),
