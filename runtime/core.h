@@ -64,4 +64,12 @@ const gradus_abi_entry *program_find_entry(const gradus_program *program, const 
 /* The number of elements of a shape for a batch; -1 where it does not fit. */
 int64_t abi_elements(const gradus_shape *shape, int64_t batch);
 
+static inline size_t state_tensor_bytes(const gradus_abi_tensor *t) {
+    return (size_t)abi_elements(&t->shape, 1) * gradus_dtype_size(t->dtype);
+}
+
+/* Notes that a state tensor has a value now; all of them together make the state initialised.  The state is locked for
+ * writing. */
+void core_mark_written(program_core *core, const gradus_abi_tensor *t);
+
 #endif

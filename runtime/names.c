@@ -6,7 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-enum { LONGEST = 128, NAMED = 4, NAMED_OF_ALL = 8 };
+enum { LONGEST = 128, NAMED = 4, NAMED_OF_ALL = 8, SEARCHED = 4096 };
 
 /* Levenshtein's distance of the first LONGEST characters. */
 static size_t distance(const char *a, const char *b) {
@@ -33,25 +33,30 @@ static size_t farness(const char *wrong, const char *name) {
     return far <= length / 3 + 1 ? far : SIZE_MAX;
 }
 
-typedef struct {
-    char *text;
-    size_t size, used;
-} writer;
-
-static void put(writer *w, const char *format, ...) __attribute__((format(printf, 2, 3)));
-static void put(writer *w, const char *format, ...) {
+void message_put(message *m, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    int n = vsnprintf(w->text + w->used, w->size - w->used, format, arguments);
+    int n = vsnprintf(m->text + m->used, m->size - m->used, format, arguments);
     va_end(arguments);
-    size_t room = w->size - w->used - 1;
-    w->used += n > 0 && (size_t)n < room ? (size_t)n : n > 0 ? room : 0;
+    size_t room = m->size - m->used - 1;
+    m->used += n > 0 && (size_t)n < room ? (size_t)n : n > 0 ? room : 0;
+}
+
+const char *names_nearest(const char *wrong, const char *(*name)(const void *list, size_t index), const void *list,
+                          size_t count) {
+    size_t nearest = SIZE_MAX;
+    const char *found = NULL;
+    for (size_t i = 0; i < count && i < SEARCHED; i++) {
+        size_t f = farness(wrong, name(list, i));
+        if (f < nearest) nearest = f, found = name(list, i);
+    }
+    return found;
 }
 
 void names_near(const char *wrong, const char *(*name)(const void *list, size_t index), const void *list, size_t count,
                 char *text, size_t size) {
     size_t near[NAMED], far[NAMED], n = 0;
-    writer w = {text, size, 0};
+    message m = {text, size, 0};
     text[0] = '\0';
     for (size_t i = 0; i < count; i++) {
         size_t f = farness(wrong, name(list, i)), at = n;
@@ -64,29 +69,29 @@ void names_near(const char *wrong, const char *(*name)(const void *list, size_t 
         far[at] = f;
     }
     for (size_t i = 0; i < n; i++)
-        put(&w, "%s\"%s\"", i ? ", " : n == 1 ? "; near is " : "; near are ", name(list, near[i]));
+        message_put(&m, "%s\"%s\"", i ? ", " : n == 1 ? "; near is " : "; near are ", name(list, near[i]));
     if (n > 0) return;
     for (size_t i = 0; i < count && i < NAMED_OF_ALL; i++) {
-        put(&w, "%s\"%s\"", i ? ", " : count == 1 ? "; there is " : "; there are ", name(list, i));
+        message_put(&m, "%s\"%s\"", i ? ", " : count == 1 ? "; there is " : "; there are ", name(list, i));
     }
-    if (count > NAMED_OF_ALL) put(&w, " and %zu more", count - NAMED_OF_ALL);
+    if (count > NAMED_OF_ALL) message_put(&m, " and %zu more", count - NAMED_OF_ALL);
 }
 
 void shape_in_words(const gradus_shape *shape, char text[SHAPE_TEXT]) {
-    writer w = {text, SHAPE_TEXT, 0};
-    put(&w, "(");
+    message m = {text, SHAPE_TEXT, 0};
+    message_put(&m, "(");
     for (int64_t i = 1; i <= shape->d[0] && i <= GRADUS_MAX_RANK; i++) {
         int64_t d = shape->d[i];
-        if (i > 1) put(&w, ", ");
-        if (d == -1) put(&w, "B");
-        else if (d < 0) put(&w, "%" PRId64 "*B", -d);
-        else put(&w, "%" PRId64, d);
+        if (i > 1) message_put(&m, ", ");
+        if (d == -1) message_put(&m, "B");
+        else if (d < 0) message_put(&m, "%" PRId64 "*B", -d);
+        else message_put(&m, "%" PRId64, d);
     }
-    put(&w, ")");
+    message_put(&m, ")");
 }
 
 void place_in_words(const gradus_shape *shape, int64_t batch, int64_t position, char text[PLACE_TEXT]) {
-    writer w = {text, PLACE_TEXT, 0};
+    message m = {text, PLACE_TEXT, 0};
     char of[SHAPE_TEXT];
     gradus_shape at = *shape, extents = *shape;
     text[0] = '\0';
@@ -96,8 +101,8 @@ void place_in_words(const gradus_shape *shape, int64_t batch, int64_t position, 
         position /= extents.d[i];
     }
     if (extents.d[0] == 0) return;
-    put(&w, " at [");
-    for (int64_t i = 1; i <= at.d[0]; i++) put(&w, "%s%" PRId64, i > 1 ? ", " : "", at.d[i]);
+    message_put(&m, " at [");
+    for (int64_t i = 1; i <= at.d[0]; i++) message_put(&m, "%s%" PRId64, i > 1 ? ", " : "", at.d[i]);
     shape_in_words(&extents, of);
-    put(&w, "] of %s", of);
+    message_put(&m, "] of %s", of);
 }

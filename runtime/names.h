@@ -3,12 +3,24 @@
 #ifndef GRADUS_RUNTIME_NAMES_H
 #define GRADUS_RUNTIME_NAMES_H
 
-#include <gradus/common.h>
+#include "runtime/support.h"
+
+/* A text that grows in memory of `size` bytes and is cut where these end; text[0] is '\0' at the beginning. */
+typedef struct {
+    char *text;
+    size_t size, used;
+} message;
+
+void message_put(message *m, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Writes the names of a list that are near to a wrong one, or the first few where none is: `; near is "adam/beta1"`,
  * `; there are "train", "predict"`; "" for an empty list.  `text` has `size` bytes. */
 void names_near(const char *wrong, const char *(*name)(const void *list, size_t index), const void *list, size_t count,
                 char *text, size_t size);
+
+/* The nearest name alone, of the first few thousand; NULL where none is near. */
+const char *names_nearest(const char *wrong, const char *(*name)(const void *list, size_t index), const void *list,
+                          size_t count);
 
 enum { SHAPE_TEXT = 224 }; /* enough for any shape */
 

@@ -40,10 +40,6 @@ static const gradus_abi_tensor *find(const gradus_abi_program *abi, const char *
     return NULL;
 }
 
-static size_t tensor_bytes(const gradus_abi_tensor *t) {
-    return (size_t)abi_elements(&t->shape, 1) * gradus_dtype_size(t->dtype);
-}
-
 /* The checks that reading, writing and setting share. */
 static gradus_status look_up(const char *where, gradus_program *program, const char *name,
                              const gradus_abi_tensor **t) {
@@ -58,7 +54,7 @@ static gradus_status look_up(const char *where, gradus_program *program, const c
 }
 
 static gradus_status check_block(const char *where, const gradus_abi_tensor *t, const void *data, size_t bytes) {
-    size_t expected = tensor_bytes(t);
+    size_t expected = state_tensor_bytes(t);
     if (bytes != expected) {
         char shape[SHAPE_TEXT];
         shape_in_words(&t->shape, shape);
@@ -69,8 +65,7 @@ static gradus_status check_block(const char *where, const gradus_abi_tensor *t, 
     return GRADUS_OK;
 }
 
-/* Notes that a tensor has a value now; all of them together make the state initialised.  The state is locked. */
-static void mark_written(program_core *core, const gradus_abi_tensor *t) {
+void core_mark_written(program_core *core, const gradus_abi_tensor *t) {
     bool *written = &core->written[t - core->abi->state];
     if (*written) return;
     *written = true;
@@ -100,7 +95,7 @@ gradus_status gradus_program_write(gradus_program *program, const char *name, co
     program_core *core = program->core;
     if (!core_lock(core, true)) return fail_busy(where);
     if (bytes) memcpy(core->state + t->offset, data, bytes);
-    mark_written(core, t);
+    core_mark_written(core, t);
     core_unlock(core, true);
     return GRADUS_OK;
 }
@@ -141,9 +136,9 @@ gradus_status gradus_program_set(gradus_program *program, const char *name, doub
     }
     program_core *core = program->core;
     if (!core_lock(core, true)) return fail_busy(where);
-    size_t bytes = tensor_bytes(t), size = gradus_dtype_size(t->dtype);
+    size_t bytes = state_tensor_bytes(t), size = gradus_dtype_size(t->dtype);
     for (size_t i = 0; i < bytes; i += size) memcpy(core->state + t->offset + i, element, size);
-    mark_written(core, t);
+    core_mark_written(core, t);
     core_unlock(core, true);
     return GRADUS_OK;
 }
@@ -180,7 +175,7 @@ gradus_status gradus_program_reseed(gradus_program *program, uint64_t seed) {
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "%s: the program is NULL", where);
     program_core *core = program->core;
     const gradus_abi_tensor *t = find(core->abi, "rng");
-    if (!t || t->dtype != GRADUS_I64 || tensor_bytes(t) != 2 * sizeof(int64_t)) return GRADUS_OK;
+    if (!t || t->dtype != GRADUS_I64 || state_tensor_bytes(t) != 2 * sizeof(int64_t)) return GRADUS_OK;
     if (!core_lock(core, true)) return fail_busy(where);
     bool initialized = atomic_load(&core->initialized);
     if (initialized) memcpy(core->state + t->offset, (const int64_t[]){(int64_t)seed, 0}, 2 * sizeof(int64_t));

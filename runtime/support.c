@@ -50,6 +50,25 @@ const char *gradus_dtype_name(gradus_dtype dtype) {
     return "?";
 }
 
+/* Goes back to the last * only: what it stands for can always be lengthened. */
+bool name_matches(const char *name, const char *pattern) {
+    const char *star = NULL, *resume = NULL;
+    while (*name) {
+        if (*pattern == '*') {
+            star = pattern++;
+            resume = name;
+        } else if (*pattern == '?' || *pattern == *name) {
+            pattern++;
+            name++;
+        } else if (star) {
+            pattern = star + 1;
+            name = ++resume;
+        } else return false;
+    }
+    while (*pattern == '*') pattern++;
+    return !*pattern;
+}
+
 static void *reallocate_libc(void *user, void *memory, size_t bytes) {
     (void)user;
     if (bytes) return realloc(memory, bytes);

@@ -25,6 +25,9 @@ gradus_status fail_out_of_memory(const char *where);
 gradus_status fail_status(void); /* of this thread's last failure */
 void fail_forget(void);          /* from here on fail_status() is GRADUS_OK until the thread fails again */
 
+/* Whether a name is one of a pattern's, in which * stands for any characters and ? for one. */
+bool name_matches(const char *name, const char *pattern);
+
 /* Sends a line to the user's log, if there is one that listens at this level. */
 void log_line(int32_t level, const char *format, ...) PRINTF_LIKE(2, 3);
 

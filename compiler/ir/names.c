@@ -134,25 +134,6 @@ gradus_tensor gradus_named_at(const char *file, int line, gradus_tensor x, const
 }
 PLAIN(gradus_tensor, named, (gradus_tensor x, const char *name), (NULL, 0, x, name))
 
-/* Goes back to the last * only: what it stands for can always be lengthened. */
-static bool matches(const char *name, const char *pattern) {
-    const char *star = NULL, *resume = NULL;
-    while (*name) {
-        if (*pattern == '*') {
-            star = pattern++;
-            resume = name;
-        } else if (*pattern == '?' || *pattern == *name) {
-            pattern++;
-            name++;
-        } else if (star) {
-            pattern = star + 1;
-            name = ++resume;
-        } else return false;
-    }
-    while (*pattern == '*') pattern++;
-    return !*pattern;
-}
-
 gradus_tensors gradus_params(gradus_graph *graph, const char *pattern) {
     call c;
     gradus_graph *const g = call_enter(&c, graph, NULL, 0, "params", NO_OPERANDS);
@@ -165,7 +146,7 @@ gradus_tensors gradus_params(gradus_graph *graph, const char *pattern) {
     size_t count = 0;
     for (uint32_t i = 0; i < g->states.count; i++) {
         const node *n = graph_node(g, g->states.items[i].node);
-        if (n->op != OP_param || (pattern && !matches(n->attr.name, pattern))) continue;
+        if (n->op != OP_param || (pattern && !name_matches(n->attr.name, pattern))) continue;
         found[count++] = (gradus_tensor){g, g->states.items[i].node};
     }
     call_leave(&c);

@@ -16,6 +16,7 @@
 #include <gradus/autodiff.h>
 #include <gradus/optim.h>
 #include <gradus/schedule.h>
+#include <gradus/checkpoint.h>
 #include <gradus/compile.h>
 #include <gradus/draw.h>
 #include <gradus/run.h>

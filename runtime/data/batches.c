@@ -129,6 +129,16 @@ void gradus_batches_tell(const gradus_batches *b, int64_t *epoch, int64_t *index
     if (index) *index = b ? b->index : 0;
 }
 
+batches_place batches_where(const gradus_batches *b) {
+    return (batches_place){.epoch = b->epoch,
+                           .index = b->index,
+                           .rows = b->data->n_rows,
+                           .batch_size = b->batch_size,
+                           .count = b->count,
+                           .seed = b->seed,
+                           .shuffled = b->order != NULL};
+}
+
 gradus_status gradus_batches_seek(gradus_batches *b, int64_t epoch, int64_t index) {
     static const char *where = "gradus_batches_seek";
     if (!b) return fail(GRADUS_ERROR_ARGUMENT, "%s: the batches are NULL", where);

@@ -52,6 +52,16 @@ gradus_status data_of_store(const char *where, store *s, gradus_data **data);
 gradus_data *data_retain(const gradus_data *data);
 void data_release(gradus_data *data); /* takes NULL */
 
+/* Where batches stand, and what decides which rows come next: a checkpoint keeps both. */
+typedef struct {
+    int64_t epoch, index;
+    int64_t rows, batch_size, count; /* count: batches in an epoch */
+    uint64_t seed;
+    bool shuffled;
+} batches_place;
+
+batches_place batches_where(const gradus_batches *batches);
+
 static inline size_t column_row_stored(const column *c) { return (size_t)c->elements * gradus_dtype_size(c->stored); }
 static inline size_t column_row_delivered(const column *c) {
     return (size_t)c->elements * gradus_dtype_size(c->delivered);
