@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Optimizers against their formulas, written out here once more in plain C, over several steps; their state, options
- * and errors. */
+ * Optimizers against their formulas, written out here once more in plain C, over several steps, and
+ * against recorded runs of PyTorch; their state, options and errors. */
 #include "differences.h"
 
 #include <stdio.h>
@@ -155,6 +155,89 @@ GUARDED_TEST(formulas) {
     begin(NULL);
 }
 
+/* --- recorded runs --------------------------------------------------------------------------------------------- */
+
+enum { RECORDED = 5 };
+
+/* What torch.optim of PyTorch 1.13 makes of `start` in double, with the options of make_…: the parameter after each step.
+ * (RMSprop there: alpha = 0.9, eps = 1e-7, lr = 1e-3.) */
+static const struct {
+    const char *name;
+    gradus_optimizer (*make)(void);
+    double p[RECORDED][N];
+} recorded[] = {
+    {"sgd",
+     make_sgd,
+     {{0.48499999999999999, -1.5, 1.9998},
+      {0.47044999999999998, -1.8, 1.9996000199999999},
+      {0.45633649999999998, -2.1600000000000001, 1.999400059998},
+      {0.44264640499999997, -2.5920000000000001, 1.9992001199920002},
+      {0.42936701284999995, -3.1104000000000003, 1.9990001999800009}}},
+    {"momentum",
+     make_momentum,
+     {{0.48499999999999999, -1.5, 1.9998},
+      {0.45844999999999997, -2, 1.99944002},
+      {0.42345649999999996, -2.7999999999999998, 1.9989520919979999},
+      {0.38275800499999996, -4, 1.9983618543872002},
+      {0.33871646884999995, -5.7600000000000007, 1.9976898281131217}}},
+    {"nesterov",
+     make_nesterov,
+     {{0.47299999999999998, -1.7, 1.9996400000000001},
+      {0.43785799999999997, -2.472, 1.9991520648000001},
+      {0.39745206799999999, -3.7075200000000001, 1.9985618404683361},
+      {0.35417350272799997, -5.6351232000000007, 1.9978898520369046},
+      {0.30996413099508796, -8.6126469120000007, 1.9971525260656302}}},
+    {"rmsprop",
+     make_rmsprop,
+     {{0.49683772900648421, -1.2531622772601685, 1.9968382222607872},
+      {0.49455048253118711, -1.255459178078012, 1.9945460481789228},
+      {0.49263878971743719, -1.2573837925817777, 1.9926275874171548},
+      {0.49094407453586786, -1.2590931865896891, 1.9909251124925851},
+      {0.48939276618492422, -1.2606603430725527, 1.9893653830545486}}},
+    {"adam",
+     make_adam,
+     {{0.49900000006666667, -1.250999999996, 1.999000004999975},
+      {0.49800005281790682, -1.2520000207562534, 1.9980000230684281},
+      {0.49700019338529794, -1.2530000760503568, 1.9970000628929701},
+      {0.49600045680761645, -1.2540001795551468, 1.9960001331190831},
+      {0.49500087795263858, -1.2550003448251894, 1.9950002423311362}}},
+    {"adamw",
+     make_adamw,
+     {{0.44500000333333312, -1.2874999998000001, 1.9300002499987501},
+      {0.3907859342437987, -1.324658056804503, 1.8607548515253385},
+      {0.33755062037300887, -1.3614981107544037, 1.7922944068781683},
+      {0.28552381143750571, -1.3980427431416902, 1.7246505751056063},
+      {0.23497634469346518, -1.4343132090040891, 1.657855991658898}}},
+};
+
+GUARDED_TEST(recorded_runs) {
+    gradus_graph_destroy(&g);
+    for (size_t k = 0; k < 2 * sizeof recorded / sizeof *recorded; k++) {
+        begin(NULL);
+        const bool wide = k % 2 == 0;
+        gradus_tensor p = param("p", wide ? GRADUS_F64 : GRADUS_F32);
+        gradus_program *program = NULL;
+        gradus_define(g, "train", GRADUS_NO_TENSORS, GRADUS_NO_TENSORS,
+                      gradus_minimize(loss_of(p), recorded[k / 2].make()));
+        if (gradus_jit(g, NULL, &program) || gradus_program_init(program, 1)) fail_msg("%s", gradus_last_error());
+        const size_t bytes = N * (wide ? sizeof(double) : sizeof(float));
+        assert_int_equal(gradus_program_write(program, "p", values_of[p.id].data, bytes), GRADUS_OK);
+        for (int t = 0; t < RECORDED; t++) {
+            assert_int_equal(gradus_call(program, "train", 1, GRADUS_NO_INPUTS, GRADUS_NO_OUTPUTS), GRADUS_OK);
+            assert_int_equal(gradus_program_read(program, "p", values_of[p.id].data, bytes), GRADUS_OK);
+            for (int i = 0; i < N; i++) {
+                const double got = element(&values_of[p.id], i), expected = recorded[k / 2].p[t][i];
+                if (!(fabs(got - expected) <= (wide ? 1e-14 : 1e-6) * (1 + fabs(expected))))
+                    fail_msg("%s, step %d, element %d: %.17g instead of %.17g", recorded[k / 2].name, t, i, got,
+                             expected);
+            }
+        }
+        gradus_program_destroy(&program);
+        gradus_graph_destroy(&g);
+    }
+    begin(NULL);
+}
+
 static gradus_updates sign_rule(void *user, gradus_tensor p, gradus_tensor d, gradus_tensor rate, const char *prefix) {
     assert_string_equal(prefix, "signs/p");
     char name[64];
@@ -279,6 +362,7 @@ GUARDED_TEST(a_rate_is_a_scalar) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(formulas),
+        TEST(recorded_runs),
         TEST(a_rule_of_ones_own),
         TEST(state_is_named),
         TEST(a_rate_in_the_graph),
