@@ -70,6 +70,23 @@ static gradus_status building(void) {
     return status;
 }
 
+/* Layers with names, states and updates of their own, a schedule, clipping of each gradient. */
+static gradus_status building_layers(void) {
+    const gradus_tensor none = {0};
+    gradus_graph *g = gradus_graph_create();
+    gradus_tensor x = gradus_input(g, "x", GRADUS_I32, GRADUS_SHAPE(GRADUS_BATCH));
+    gradus_tensor h = gradus_embedding(x, .rows = 5, .units = 4, .init = gradus_truncated_normal(0, 1));
+    h = gradus_dropout(gradus_layer_norm(gradus_batch_norm(h), none, none), 0.5);
+    gradus_tensor loss = gradus_mean(gradus_square(h), GRADUS_ALL_AXES, false);
+    gradus_tensor rate = gradus_cosine_decay(g, .decay_steps = 100, .warmup_steps = 10);
+    gradus_tensors params = gradus_params(g, NULL), clipped = gradus_clip_norm(gradus_gradients(loss, params), 1);
+    gradus_define(g, "train", GRADUS_TENSORS(x), GRADUS_TENSORS(loss),
+                  gradus_apply(gradus_sgd(.rate = rate), params, gradus_clip_value(clipped, 0.5)));
+    gradus_status status = gradus_graph_status(g);
+    gradus_graph_destroy(&g);
+    return status;
+}
+
 static gradus_status running(void) {
     static const float xs[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10};
     static const int32_t ys[2] = {0, 2};
@@ -143,6 +160,7 @@ static void check(gradus_status (*scenario)(void)) {
 static void test_building(void **state) {
     (void)state;
     check(building);
+    check(building_layers);
 }
 
 static void test_running(void **state) {
