@@ -20,6 +20,8 @@ void text_append_v(text *t, const char *format, va_list arguments);
 void text_shape(text *t, const gradus_shape *shape); /* "(B, 3B, 784)" */
 void text_double(text *t, double value);             /* the shortest decimal that reads back the same; nan, inf, -inf */
 
+size_t utf8_length(const char *s); /* bytes of the valid UTF-8 character at s; 0 where there is none */
+
 /* FNV-1a over bytes; start with HASH_START. */
 #define HASH_START UINT64_C(0xcbf29ce484222325)
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count);

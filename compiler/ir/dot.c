@@ -39,18 +39,6 @@ static const struct {
     [KIND_STATE] = {"cylinder", "filled", "#bcd7f5", "0.12,0.06"},
 };
 
-void dot_escape(text *out, const char *string) {
-    for (const char *s = string; *s;) {
-        const size_t length = utf8_length(s);
-        if (*s == '"' || *s == '\\') text_append(out, "\\%c", *s);
-        else if (*s == '&') text_append(out, "&amp;");
-        else if (*s == '\n') text_append(out, "\\n");
-        else if (!length || (unsigned char)*s < ' ' || *s == 0x7f) text_append(out, "?");
-        else text_append(out, "%.*s", (int)length, s);
-        s += length ? length : 1;
-    }
-}
-
 /* --- what is drawn ----------------------------------------------------------------------------------------------- */
 
 static void spread(const picture *p, unsigned char mark) {
@@ -204,7 +192,7 @@ static gradus_status draw_guarded(const gradus_graph *g, const char *entry_name,
         text out = {.memory = memory};
         graph_dot(g, entry_name, &out);
         const gradus_status status =
-            svg ? dot_write_svg(out.data, out.length, path) : file_write(path, out.data, out.length);
+            svg ? dot_write(out.data, out.length, "svg", path) : file_write(path, out.data, out.length);
         guard_leave(&here);
         return status;
     }

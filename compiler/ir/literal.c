@@ -199,16 +199,6 @@ const char *literal_read(const char *word, size_t length, gradus_dtype dtype, sc
     return wrong;
 }
 
-size_t utf8_length(const char *s) {
-    const unsigned char *p = (const unsigned char *)s;
-    const size_t length = p[0] < 0x80 ? 1 : p[0] < 0xc2 ? 0 : p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : p[0] < 0xf5 ? 4 : 0;
-    for (size_t i = 1; i < length; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (length == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))) return 0;
-    if (length == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))) return 0;
-    return p[0] ? length : 0;
-}
-
 void text_quoted(text *out, const char *string) {
     text_append(out, "\"");
     for (const char *s = string; *s;) {

@@ -24,6 +24,5 @@ void scalar_store(gradus_dtype dtype, void *data, size_t index, scalar value);
 
 /* "in quotes": \" \\ \n \t, and \xNN for what is neither printable nor a part of valid UTF-8. */
 void text_quoted(text *out, const char *string);
-size_t utf8_length(const char *s); /* bytes of the valid UTF-8 character at s; 0 where there is none */
 
 #endif

@@ -17,6 +17,7 @@ enum {
     LAYER_RESHAPE,
     LAYER_EMBEDDING,
     LAYER_LAYER_NORM,
+    LAYER_BATCH_NORM,
     LAYERS
 };
 
@@ -91,6 +92,28 @@ static gradus_tensor build_layer_norm(arena *memory, const model_layer *l, gradu
     return gradus_layer_norm_with_at(l->file, l->line, x, scale, shift, &given);
 }
 
+static gradus_tensor build_batch_norm(arena *memory, const model_layer *l, gradus_tensor x) {
+    (void)memory;
+    const gradus_layer_batch_norm_options *o = &l->given.options.batch_norm;
+    const gradus_batch_norm_options given = {
+        .size_ = sizeof given,
+        .axis = o->axis,
+        .momentum = o->momentum,
+        .epsilon = o->epsilon,
+        .name = l->name,
+        .no_scale = o->no_scale,
+        .no_center = o->no_center,
+    };
+    return gradus_batch_norm_at(l->file, l->line, x, &given);
+}
+
+/* The moving mean and variance of each channel. */
+static int64_t batch_norm_untrained(const model_layer *l) {
+    const gradus_shape shape = gradus_shape_of(l->output);
+    const int axis = l->given.options.batch_norm.axis;
+    return 2 * shape.d[axis > 0 ? axis + 1 : axis < 0 ? shape.d[0] + 1 + axis : shape.d[0]];
+}
+
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
 #define SIZE_AND_NAME(T) .size = sizeof(T), .name_at = offsetof(T, name)
@@ -115,6 +138,10 @@ static const layer_kind kinds[LAYERS] = {
     [LAYER_LAYER_NORM] = {"LayerNorm", "layer_norm", SIZE_AND_NAME(gradus_layer_layer_norm_options),
                           .frozen_at = offsetof(gradus_layer_layer_norm_options, frozen),
                           .build = build_layer_norm},
+    [LAYER_BATCH_NORM] = {"BatchNorm", "batch_norm", SIZE_AND_NAME(gradus_layer_batch_norm_options),
+                          .frozen_at = offsetof(gradus_layer_batch_norm_options, frozen),
+                          .build = build_batch_norm,
+                          .untrained = batch_norm_untrained},
 };
 
 /* Options that this version does not know make no layer, which gradus_model_add reports. */
@@ -133,6 +160,7 @@ LAYER(LAYER_FLATTEN, flatten)
 LAYER(LAYER_RESHAPE, reshape)
 LAYER(LAYER_EMBEDDING, embedding)
 LAYER(LAYER_LAYER_NORM, layer_norm)
+LAYER(LAYER_BATCH_NORM, batch_norm)
 
 const layer_kind *layer_kind_of(const gradus_layer *layer) {
     return layer->kind > LAYER_NONE && layer->kind < LAYERS ? &kinds[layer->kind] : NULL;

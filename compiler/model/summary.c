@@ -66,12 +66,12 @@ typedef struct {
     int64_t trained_bytes, fixed_bytes;
 } row;
 
-static row row_of(gradus_model *m, const model_layer *l) {
+static row row_of(const gradus_model *m, arena *memory, const model_layer *l) {
     row r = {{0}, 0, 0, 0, 0};
     const gradus_tensors params = gradus_params(m->graph, NULL);
     const gradus_shape shape = gradus_shape_of(l->output);
     text cells[COLUMNS];
-    for (int c = 0; c < COLUMNS; c++) cells[c] = (text){.memory = &m->memory};
+    for (int c = 0; c < COLUMNS; c++) cells[c] = (text){.memory = memory};
     for (size_t i = l->first_param; i < l->end_param && i < params.count; i++) {
         const gradus_shape of = gradus_shape_of(params.items[i]);
         const int64_t size = (int64_t)gradus_dtype_size(gradus_dtype_of(params.items[i]));
@@ -97,14 +97,14 @@ static void put_total(text *t, const char *what, int64_t count, int64_t bytes) {
     text_append(t, ")\n");
 }
 
-static const char *summary(gradus_model *m) {
+static const char *summary(const gradus_model *m, arena *memory) {
     static const char *const heading[COLUMNS] = {"Layer (type)", "Output Shape", "Param #"};
     static const char *const top[] = {"┏", "━", "┳", "┓"}, *const head[] = {"┡", "━", "╇", "┩"};
     static const char *const middle[] = {"├", "─", "┼", "┤"}, *const bottom[] = {"└", "─", "┴", "┘"};
-    table t = {{.memory = &m->memory}, {31, 22, 13}};
-    row *rows = ARENA_ARRAY(&m->memory, row, m->layers.count + 1), total = {{0}, 0, 0, 0, 0};
+    table t = {{.memory = memory}, {31, 22, 13}};
+    row *rows = ARENA_ARRAY(memory, row, m->layers.count + 1), total = {{0}, 0, 0, 0, 0};
     for (uint32_t i = 0; i < m->layers.count; i++) {
-        rows[i] = row_of(m, &m->layers.items[i]);
+        rows[i] = row_of(m, memory, &m->layers.items[i]);
         for (int c = 0; c < COLUMNS; c++)
             if (width_of(rows[i].cells[c]) > t.widths[c]) t.widths[c] = width_of(rows[i].cells[c]);
         total.trained += rows[i].trained;
@@ -131,11 +131,16 @@ gradus_status gradus_model_summary(gradus_model *m, FILE *stream) {
     if (!stream) return fail(GRADUS_ERROR_ARGUMENT, "%s: the stream is NULL", where);
     const gradus_status unfit = m && m->busy ? GRADUS_OK : model_enter(m, where);
     if (unfit) return unfit;
+    arena memory = {0};
+    volatile gradus_status status = GRADUS_OK;
     guard here;
     if (GUARDED(&here)) {
-        const bool written = fputs(summary(m), stream) >= 0 && fflush(stream) == 0;
+        if (fputs(summary(m, &memory), stream) < 0 || fflush(stream))
+            status = fail(GRADUS_ERROR_IO, "%s: cannot write the table", where);
         guard_leave(&here);
-        return written ? GRADUS_OK : fail(GRADUS_ERROR_IO, "%s: cannot write the table", where);
+    } else {
+        status = fail_out_of_memory(where);
     }
-    return fail_out_of_memory(where);
+    arena_free(&memory);
+    return status;
 }

@@ -102,6 +102,19 @@ typedef struct {
     uint64_t reserved_[4];
 } gradus_layer_layer_norm_options;
 
+/* See gradus_batch_norm: in "train" by the batch's statistics, which NAME/moving_mean and NAME/moving_variance follow, in
+ * "evaluate" and "predict" by these two.  Parameters NAME/gamma and NAME/beta.  A frozen layer keeps these alone. */
+typedef struct {
+    size_t size_;
+    int axis;        /* the channels', of the input with the batch in front; default the last.  0 is that default */
+    double momentum; /* 0.99 */
+    double epsilon;  /* 1e-3 */
+    const char *name;
+    bool frozen;
+    bool no_scale, no_center; /* without gamma, without beta */
+    uint64_t reserved_[4];
+} gradus_layer_batch_norm_options;
+
 /* A layer with its options, made by the macros below; the fields are not for users.  Names and data of initialisers are
  * copied by gradus_model_add. */
 typedef struct {
@@ -114,6 +127,7 @@ typedef struct {
         gradus_layer_reshape_options reshape;
         gradus_layer_embedding_options embedding;
         gradus_layer_layer_norm_options layer_norm;
+        gradus_layer_batch_norm_options batch_norm;
     } options;
 } gradus_layer;
 
@@ -124,6 +138,7 @@ GRADUS_API gradus_layer gradus_layer_flatten_with(const gradus_layer_flatten_opt
 GRADUS_API gradus_layer gradus_layer_reshape_with(const gradus_layer_reshape_options *options);
 GRADUS_API gradus_layer gradus_layer_embedding_with(const gradus_layer_embedding_options *options);
 GRADUS_API gradus_layer gradus_layer_layer_norm_with(const gradus_layer_layer_norm_options *options);
+GRADUS_API gradus_layer gradus_layer_batch_norm_with(const gradus_layer_batch_norm_options *options);
 #define gradus_layer_dense(...) gradus_layer_dense_with(GRADUS_OPTIONS_(gradus_layer_dense_options, __VA_ARGS__))
 #define gradus_layer_activation(...) \
     gradus_layer_activation_with(GRADUS_OPTIONS_(gradus_layer_activation_options, __VA_ARGS__))
@@ -134,6 +149,8 @@ GRADUS_API gradus_layer gradus_layer_layer_norm_with(const gradus_layer_layer_no
     gradus_layer_embedding_with(GRADUS_OPTIONS_(gradus_layer_embedding_options, __VA_ARGS__))
 #define gradus_layer_layer_norm(...) \
     gradus_layer_layer_norm_with(GRADUS_OPTIONS_(gradus_layer_layer_norm_options, __VA_ARGS__))
+#define gradus_layer_batch_norm(...) \
+    gradus_layer_batch_norm_with(GRADUS_OPTIONS_(gradus_layer_batch_norm_options, __VA_ARGS__))
 
 /* --- the stack --------------------------------------------------------------------------------------------------- */
 
@@ -325,6 +342,23 @@ GRADUS_API gradus_status gradus_model_predict(gradus_model *model, const gradus_
 
 /* A table of the layers with output shapes (B is the batch) and parameter counts.  Before and after compilation. */
 GRADUS_API gradus_status gradus_model_summary(gradus_model *model, FILE *stream);
+
+typedef struct {
+    size_t size_;
+    bool no_shapes;  /* names and kinds alone */
+    bool horizontal; /* from left to right */
+    uint64_t reserved_[4];
+} gradus_model_plot_options;
+
+/* Draws the stack of layers, with their names and the shapes of input and output, as SVG or PNG by the ending of the path,
+ * or as Graphviz' language DOT (.dot, .gv).  Before and after compilation.  SVG and PNG run Graphviz' program `dot`:
+ * GRADUS_ERROR_NOT_FOUND where that is not on the PATH.  GRADUS_ERROR_ARGUMENT for another ending, GRADUS_ERROR_IO,
+ * GRADUS_ERROR_MEMORY. */
+GRADUS_API gradus_status gradus_model_plot_with(gradus_model *model, const char *path,
+                                                const gradus_model_plot_options *options);
+#define gradus_model_plot(...) GRADUS_MODEL_PLOT_(__VA_ARGS__, )
+#define GRADUS_MODEL_PLOT_(m, path, ...) \
+    gradus_model_plot_with(m, path, GRADUS_OPTIONS_(gradus_model_plot_options, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -122,6 +122,31 @@ static gradus_status explaining(void) {
     return status;
 }
 
+/* A model from the first layer to its predictions. */
+static gradus_status fitting(void) {
+    static const float xs[20] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 1, -2, 3, -4, 5, -6, 7, -8, 9, -10};
+    static const int32_t ys[4] = {0, 2, 1, 1};
+    static const gradus_data_array arrays[] = {{xs, GRADUS_F32, {{2, 4, 5}}}, {ys, GRADUS_I32, {{1, 4}}}};
+    gradus_data *data = NULL;
+    gradus_history history = {0};
+    float loss, accuracy, probabilities[12];
+    gradus_status status = gradus_data_arrays(arrays, 2, &data);
+    gradus_model *m = gradus_model_create(GRADUS_F32, GRADUS_SHAPE(5));
+    gradus_model_add(m, gradus_layer_dense(.units = 4, .activation = GRADUS_RELU));
+    gradus_model_add(m, gradus_layer_dense(.units = 3));
+    gradus_model_compile(m, .loss = GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY, .metrics = GRADUS_ACCURACY, .threads = 1);
+    if (!status) {
+        status = gradus_model_fit(m, data, .epochs = 2, .batch_size = 3, .validation_split = 0.25, .restore_best = true,
+                                  .history = &history);
+    }
+    if (!status) status = gradus_model_evaluate(m, data, &loss, &accuracy);
+    if (!status) status = gradus_model_predict(m, data, probabilities);
+    gradus_history_free(&history);
+    gradus_model_destroy(&m);
+    gradus_data_destroy(&data);
+    return status;
+}
+
 static gradus_status reading(void) {
     gradus_data *data = NULL, *first = NULL, *second = NULL;
     gradus_batches *batches = NULL;
@@ -173,6 +198,11 @@ static void test_explaining(void **state) {
     check(explaining);
 }
 
+static void test_fitting(void **state) {
+    (void)state;
+    check(fitting);
+}
+
 static void test_reading(void **state) {
     (void)state;
     check(reading);
@@ -183,6 +213,7 @@ int main(void) {
         cmocka_unit_test(test_building),
         cmocka_unit_test(test_running),
         cmocka_unit_test(test_explaining),
+        cmocka_unit_test(test_fitting),
         cmocka_unit_test(test_reading),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

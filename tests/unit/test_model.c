@@ -5,6 +5,8 @@
  */
 #include "model_data.h"
 
+#include <unistd.h>
+
 /* --- the stack ------------------------------------------------------------------------------------------------------- */
 
 static void test_summary(void **state) {
@@ -33,6 +35,50 @@ static void test_summary(void **state) {
     gradus_model_destroy(&m);
     gradus_model_destroy(&m);
     gradus_model_destroy(NULL);
+}
+
+static size_t read_file(const char *path, char *to, size_t room) {
+    FILE *stream = fopen(path, "rb");
+    assert_non_null(stream);
+    const size_t length = fread(to, 1, room - 1, stream);
+    to[length] = '\0';
+    fclose(stream);
+    unlink(path);
+    return length;
+}
+
+static void test_plot(void **state) {
+    (void)state;
+    static char text[1 << 16];
+    char path[64];
+    gradus_model *m = two_layers();
+    OK(gradus_model_add(m, gradus_layer_flatten(.name = "a<b>&\"c\n")));
+    const char *const endings[] = {"gv", "svg", "png"};
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "model-%ld.%s", (long)getpid(), endings[i]);
+        const gradus_status status = gradus_model_plot(m, path, .horizontal = i == 1);
+        if (i && status == GRADUS_ERROR_NOT_FOUND) continue; /* no Graphviz here */
+        OK(status);
+        const size_t length = read_file(path, text, sizeof text);
+        if (i == 2) {
+            assert_true(length > 100);
+            assert_memory_equal(text, "\x89PNG\r\n", 6);
+            continue;
+        }
+        const char *const parts[][4] = {{"<B>dense</B> (Dense, relu)", "in: f32 (B, 5)", "out: f32 (B, 8)", "a&#60;b&#62;&#38;&#34;c?"},
+                                        {"<svg", "dense_2", "(B, 8)", "(B, 3)"}};
+        for (int k = 0; k < 4; k++)
+            if (!strstr(text, parts[i][k])) fail_msg("\"%s\" is not in %s", parts[i][k], text);
+    }
+    OK(gradus_model_pop(m));
+    OK(gradus_model_compile(m, .loss = GRADUS_MEAN_SQUARED_ERROR));
+    snprintf(path, sizeof path, "model-%ld.dot", (long)getpid());
+    OK(gradus_model_plot(m, path, .no_shapes = true));
+    read_file(path, text, sizeof text);
+    assert_true(!strstr(text, "(B, 3)") && !strstr(text, "Flatten") && strstr(text, "dense_2"));
+    FAILS(gradus_model_plot(m, "model.jpg"), GRADUS_ERROR_ARGUMENT, "model.jpg", ".svg, .png");
+    FAILS(gradus_model_plot(m, "no/such/folder/m.gv"), GRADUS_ERROR_IO, "no/such/folder");
+    gradus_model_destroy(&m);
 }
 
 static void test_a_layer_that_does_not_fit(void **state) {
@@ -119,11 +165,26 @@ static void test_all_kinds_of_layers(void **state) {
     OK(gradus_model_add(m, gradus_layer_reshape(.shape = GRADUS_SHAPE(2, GRADUS_INFER))));
     OK(gradus_model_add(m, gradus_layer_flatten()));
     OK(gradus_model_add(m, gradus_layer_dropout(.rate = 0.1)));
+    OK(gradus_model_add(m, gradus_layer_batch_norm(.momentum = 0.9)));
     OK(gradus_model_add(m, gradus_layer_dense(.units = CLASSES)));
     OK(gradus_model_add(m, gradus_layer_activation(.activation = GRADUS_SOFTMAX)));
     OK(gradus_model_compile(m, .optimizer = gradus_adam(.learning_rate = 0.05), .loss = GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY,
                             .metrics = GRADUS_ACCURACY));
+    FILE *stream = tmpfile();
+    char text[8192];
+    OK(gradus_model_summary(m, stream));
+    rewind(stream);
+    text[fread(text, 1, sizeof text - 1, stream)] = '\0';
+    fclose(stream);
+    /* 7*6 rows of the table, 2*6 of the layer norm, 4*24 of the batch norm, half of it statistics, 24*3 + 3 of the rest */
+    assert_non_null(strstr(text, "batch_norm (BatchNorm)"));
+    assert_non_null(strstr(text, "Total params: 225 "));
+    assert_non_null(strstr(text, "Trainable params: 177 "));
+    assert_non_null(strstr(text, "Non-trainable params: 48 "));
     OK(gradus_model_fit(m, data, .epochs = 20));
+    float moved[LENGTH * 6];
+    OK(gradus_program_read(gradus_model_program(m), "batch_norm/moving_mean", moved, sizeof moved));
+    assert_true(moved[0] != 0); /* the statistics follow by themselves */
     float loss, accuracy, once[ROWS * CLASSES], again[ROWS * CLASSES];
     OK(gradus_model_evaluate(m, data, &loss, &accuracy));
     assert_true(accuracy > 0.9f);
@@ -341,6 +402,7 @@ static int begin(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_plot),
         cmocka_unit_test(test_a_layer_that_does_not_fit),
         cmocka_unit_test(test_after_compilation_the_stack_is_fixed),
         cmocka_unit_test(test_options_are_copied),

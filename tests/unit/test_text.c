@@ -628,7 +628,7 @@ static void test_svg(void **state) {
         if (status != GRADUS_OK) fail_msg("%s", gradus_last_error());
         assert_int_equal(stat(path, &there), 0);
         assert_true(there.st_size > 1000);
-        assert_int_equal(dot_write_svg("no dot", 6, path), GRADUS_ERROR_IO);
+        assert_int_equal(dot_write("no dot", 6, "svg", path), GRADUS_ERROR_IO);
     }
     char *search = strdup(getenv("PATH") ? getenv("PATH") : "");
     assert_non_null(search);

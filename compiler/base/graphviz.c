@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Runs Graphviz' `dot` to make SVG.  Its three streams are unnamed temporary files, so nothing can block, no path
- * reaches its command line, and a program that dies early raises no SIGPIPE here.  See dot.h.
+ * Runs Graphviz' `dot` to make pictures.  Its three streams are unnamed temporary files, so nothing can block, no path
+ * reaches its command line, and a program that dies early raises no SIGPIPE here.  See graphviz.h.
  */
-#include "ir/dot.h"
+#include "base/graphviz.h"
 
 #include "base/file.h"
 
@@ -17,7 +17,19 @@
 extern char **environ;
 
 enum { STREAMS = 3, ABSENT = 127 };
-#define SVG_LIMIT ((size_t)1 << 30)
+#define PICTURE_LIMIT ((size_t)1 << 30)
+
+void dot_escape(text *out, const char *string) {
+    for (const char *s = string; *s;) {
+        const size_t length = utf8_length(s);
+        if (*s == '"' || *s == '\\') text_append(out, "\\%c", *s);
+        else if (*s == '&') text_append(out, "&amp;");
+        else if (*s == '\n') text_append(out, "\\n");
+        else if (!length || (unsigned char)*s < ' ' || *s == 0x7f) text_append(out, "?");
+        else text_append(out, "%.*s", (int)length, s);
+        s += length ? length : 1;
+    }
+}
 
 /* A file without a name; its descriptor is none of the three that a child starts with. */
 static int temporary(void) {
@@ -47,8 +59,9 @@ static int wait_for(pid_t child) {
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
 
-static int run_dot(const int *descriptors, int *code) {
-    char program[] = "dot", option[] = "-Tsvg";
+static int run_dot(const int *descriptors, const char *format, int *code) {
+    char program[] = "dot", option[16];
+    snprintf(option, sizeof option, "-T%s", format);
     char *const command[] = {program, option, NULL};
     posix_spawn_file_actions_t actions;
     pid_t child;
@@ -76,41 +89,42 @@ static char *read_back(arena *memory, int descriptor, size_t limit, size_t *leng
     return data;
 }
 
-static gradus_status convert(const int *descriptors, const char *dot, size_t length, const char *path, arena *memory) {
+static gradus_status convert(const int *descriptors, const char *dot, size_t length, const char *format,
+                             const char *path, arena *memory) {
     for (int i = 0; i < STREAMS; i++)
         if (descriptors[i] < 0)
             return fail(GRADUS_ERROR_IO, "%s: cannot make a temporary file: %s", path, strerror(errno));
     if (!write_all(descriptors[0], dot, length))
         return fail(GRADUS_ERROR_IO, "%s: cannot write a temporary file: %s", path, strerror(errno));
     int code;
-    const int status = run_dot(descriptors, &code);
+    const int status = run_dot(descriptors, format, &code);
     if (code == ENOENT || status == ABSENT)
         return fail(GRADUS_ERROR_NOT_FOUND,
                     "%s: Graphviz' program \"dot\" is not on the PATH; install Graphviz, or write DOT", path);
     if (code) return fail(GRADUS_ERROR_IO, "%s: cannot run \"dot\": %s", path, strerror(code));
-    size_t svg_length, said_length;
-    const char *svg = read_back(memory, descriptors[1], SVG_LIMIT, &svg_length);
+    size_t picture_length, said_length;
+    const char *picture = read_back(memory, descriptors[1], PICTURE_LIMIT, &picture_length);
     const char *said = read_back(memory, descriptors[2], 500, &said_length);
-    if (status > 0 || svg_length == 0) return fail(GRADUS_ERROR_IO, "%s: \"dot\" failed: %s", path, said);
-    return file_write(path, svg, svg_length);
+    if (status > 0 || picture_length == 0) return fail(GRADUS_ERROR_IO, "%s: \"dot\" failed: %s", path, said);
+    return file_write(path, picture, picture_length);
 }
 
-static gradus_status convert_guarded(const int *descriptors, const char *dot, size_t length, const char *path,
-                                     arena *memory) {
+static gradus_status convert_guarded(const int *descriptors, const char *dot, size_t length, const char *format,
+                                     const char *path, arena *memory) {
     guard here;
     if (GUARDED(&here)) {
-        const gradus_status status = convert(descriptors, dot, length, path, memory);
+        const gradus_status status = convert(descriptors, dot, length, format, path, memory);
         guard_leave(&here);
         return status;
     }
     return fail_out_of_memory(path);
 }
 
-gradus_status dot_write_svg(const char *dot, size_t length, const char *path) {
+gradus_status dot_write(const char *dot, size_t length, const char *format, const char *path) {
     int descriptors[STREAMS];
     arena memory = {0};
     for (int i = 0; i < STREAMS; i++) descriptors[i] = temporary();
-    const gradus_status status = convert_guarded(descriptors, dot, length, path, &memory);
+    const gradus_status status = convert_guarded(descriptors, dot, length, format, path, &memory);
     for (int i = 0; i < STREAMS; i++)
         if (descriptors[i] >= 0) close(descriptors[i]);
     arena_free(&memory);
