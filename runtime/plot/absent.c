@@ -26,3 +26,27 @@ gradus_status gradus_plot_predictions(const char *path, const gradus_predictions
     (void)predictions, (void)options;
     return absent("plot_predictions", path);
 }
+
+gradus_status gradus_plot_weights(const char *path, const float *kernel, int64_t height, int64_t width, int64_t units,
+                                  const char *const *names, const gradus_plot_options *options) {
+    (void)kernel, (void)height, (void)width, (void)units, (void)names, (void)options;
+    return absent("plot_weights", path);
+}
+
+gradus_status gradus_plot_confusion(const char *path, const int64_t *counts, int64_t classes, const char *const *names,
+                                    const gradus_plot_options *options) {
+    (void)counts, (void)classes, (void)names, (void)options;
+    return absent("plot_confusion", path);
+}
+
+gradus_status gradus_plot_boundary(const char *path, const gradus_boundary *boundary,
+                                   const gradus_plot_options *options) {
+    (void)boundary, (void)options;
+    return absent("plot_boundary", path);
+}
+
+gradus_status gradus_plot_histogram(const char *path, const float *values, size_t count,
+                                    const gradus_plot_options *options) {
+    (void)values, (void)count, (void)options;
+    return absent("plot_histogram", path);
+}

@@ -109,23 +109,24 @@ void chart_axes(chart *p, const gradus_plot_options *options) {
     if (options->y_label) label_turned(c, EDGE + 4, (p->top + p->bottom) / 2, 90, 0.5, height, options->y_label);
 }
 
-void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn swatch) {
+void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn swatch, double sample) {
     canvas *c = p->canvas;
     double most = 200, x = p->left, y = p->top + 4;
     bool any = false;
     use_font(c, FONT, false);
     for (size_t i = 0; i < count; i++) {
         if (!names[i]) continue;
-        double width = SWATCH + 8 + fmin(most, label_width(c, names[i]));
+        double width = sample + 8 + fmin(most, label_width(c, names[i]));
         if (any && x + width > c->width - EDGE) {
             x = p->left;
             y += LINE_HEIGHT;
+            if (y + 4 * LINE_HEIGHT > p->bottom) break;
         }
         swatch(c, i, x, y);
         use_ink(c, INK_TEXT);
-        label_at(c, x + SWATCH + 8, y + 4, 0, most, names[i]);
+        label_at(c, x + sample + 8, y + 4, 0, most, names[i]);
         x += width + 24;
         any = true;
     }
-    if (any) p->top = y + LINE_HEIGHT;
+    if (any) p->top = fmin(y + LINE_HEIGHT, p->bottom - 3 * LINE_HEIGHT);
 }

@@ -6,7 +6,7 @@
 
 #include <math.h>
 
-enum { NAME_HEIGHT = 17, MARKS = 40 };
+enum { SWATCH = 36, NAME_HEIGHT = 17, MARKS = 40 };
 
 typedef struct {
     chart chart;
@@ -103,7 +103,7 @@ static void draw(picture *p, const gradus_plot_options *options) {
         if (names[s]) widest = fmax(widest, label_width(c, names[s]));
     }
     if (widest > 0) p->chart.right = c->width - 18 - fmin(widest, c->width / 4);
-    chart_legend(&p->chart, names, p->count, draw_swatch);
+    chart_legend(&p->chart, names, p->count, draw_swatch, SWATCH);
     chart_axes(&p->chart, options);
     for (size_t s = 0; s < p->count; s++) draw_curve(p, s);
     draw_end_names(p);

@@ -4,10 +4,7 @@
 #define GRADUS_RUNTIME_PLOT_LOOK_H
 
 #include "runtime/plot/canvas.h"
-
-typedef struct {
-    double red, green, blue; /* 0 … 1 */
-} colour;
+#include "runtime/plot/colour.h"
 
 enum { LOOKS = 8 };
 

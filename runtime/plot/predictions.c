@@ -13,13 +13,12 @@
 
 #include <math.h>
 
-enum { SIDE = 112, CELL_LEAST = 128, GAP = 24, CAPTION = 42, EDGE = 24 };
+enum { SIDE = 112, NAME_GAP = 8, CELL_LEAST = 128, GAP = 24, CAPTION = 42, EDGE = 24 };
 enum {
     BARS = 5,
     BAR_NAME = 72,
     BAR_LENGTH = 56,
     BAR_SHARE = 34,
-    BARS_WIDTH = 12 + BAR_NAME + 6 + BAR_LENGTH + BAR_SHARE
 };
 
 /* Dark, middle and light: what the model got right, what it got wrong, and everything else. */
@@ -30,7 +29,8 @@ typedef struct {
     canvas *canvas;
     const gradus_predictions *what;
     tile tile;
-    double cell_width, cell_height, caption_width;
+    double cell_width, cell_height;
+    double name_width; /* of the bars' names */
     int64_t columns;
 } grid;
 
@@ -102,11 +102,11 @@ static void draw_bars(const grid *g, int64_t row, double x, double y) {
     for (int64_t i = 0; i < count; i++) {
         char number[24], share[16];
         double p = probability(w, row, top[i]), middle = y + apart * ((double)i + 0.5);
-        double length = isfinite(p) ? fmin(fmax(p, 0), 1) * BAR_LENGTH : 0, from = x + 12 + BAR_NAME + 6;
+        double length = isfinite(p) ? fmin(fmax(p, 0), 1) * BAR_LENGTH : 0, from = x + 12 + g->name_width + 6;
         bool named = top[i] == predicted || top[i] == truth;
         use_font(c, FONT_SMALL, top[i] == truth);
         use_ink(c, named ? INK_TEXT : INK_SOFT);
-        label_at(c, from - 6, middle + 4, 1, BAR_NAME, class_name(w->names, top[i], number));
+        label_at(c, from - 6, middle + 4, 1, g->name_width, class_name(w->names, top[i], number));
         write_share(p, share);
         label_at(c, from + length + 4, middle + 4, 0, BAR_SHARE, share);
         use_colour(c, top[i] == truth || (truth < 0 && named) ? right_colour : named ? wrong_colour : other_colour);
@@ -128,10 +128,10 @@ static void draw_cross(canvas *c, double x, double y) {
 /* A name, and after it a share that is never cut off. */
 static void draw_name(canvas *c, double x, double y, double room, const char *name, const char *share) {
     char fitted[LABEL_ROOM];
-    double share_width = *share ? 5 + label_width(c, share) : 0;
+    double share_width = *share ? NAME_GAP + label_width(c, share) : 0;
     label_fit(c, name, room - share_width, fitted);
     label_at(c, x, y, 0, INFINITY, fitted);
-    if (*share) label_at(c, x + label_width(c, fitted) + 5, y, 0, INFINITY, share);
+    if (*share) label_at(c, x + label_width(c, fitted) + NAME_GAP, y, 0, INFINITY, share);
 }
 
 static void draw_caption(const grid *g, int64_t row, double x, double y, bool wrong) {
@@ -145,13 +145,13 @@ static void draw_caption(const grid *g, int64_t row, double x, double y, bool wr
     use_colour(c, wrong_colour);
     if (wrong) draw_cross(c, x, y + 13);
     if (!wrong) use_ink(c, INK_TEXT);
-    draw_name(c, x + (wrong ? 14 : 0), y + 18, g->caption_width - (wrong ? 14 : 0), class_name(w->names, said, number),
+    draw_name(c, x + (wrong ? 14 : 0), y + 18, g->cell_width - (wrong ? 14 : 0), class_name(w->names, said, number),
               share);
     if (predicted < 0 || !w->truth) return;
     snprintf(line, sizeof line, "true: %.240s", class_name(w->names, w->truth[row], number));
     use_font(c, FONT_SMALL, false);
     use_ink(c, INK_SOFT);
-    label_at(c, x, y + 34, 0, g->caption_width, line);
+    label_at(c, x, y + 34, 0, g->cell_width, line);
 }
 
 static void draw_cell(const grid *g, int64_t row, double x, double y) {
@@ -166,11 +166,21 @@ static void draw_cell(const grid *g, int64_t row, double x, double y) {
     if (w->probabilities) draw_bars(g, row, x + g->tile.width, y);
 }
 
+static double widest_name(canvas *c, const gradus_predictions *w) {
+    double widest = 0;
+    char number[24];
+    use_font(c, FONT_SMALL, true);
+    for (int64_t k = 0; k < w->classes && widest < BAR_NAME; k++)
+        widest = fmax(widest, label_width(c, class_name(w->names, k, number)));
+    return fmin(widest, BAR_NAME);
+}
+
 static void draw(canvas *c, const gradus_predictions *w, const gradus_plot_options *options) {
     grid g = {.canvas = c, .what = w, .tile = tile_of(w->height, w->width, options->cell ? options->cell : SIDE)};
     g.cell_width = fmax(g.tile.width, CELL_LEAST);
-    if (w->probabilities) g.cell_width = fmax(g.tile.width + BARS_WIDTH, CELL_LEAST);
-    g.caption_width = g.cell_width;
+    if (w->probabilities) g.name_width = widest_name(c, w);
+    if (w->probabilities)
+        g.cell_width = fmax(g.tile.width + 12 + g.name_width + 6 + BAR_LENGTH + BAR_SHARE, CELL_LEAST);
     g.cell_height = g.tile.height + (w->truth ? CAPTION : w->predicted || w->probabilities ? CAPTION - 16 : 0);
     g.columns = tile_columns(options->columns, w->rows, g.cell_width + GAP, g.cell_height + GAP);
     int64_t lines = (w->rows + g.columns - 1) / g.columns;

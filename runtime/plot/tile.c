@@ -61,7 +61,3 @@ int64_t tile_columns(int64_t chosen, int64_t count, double cell_width, double ce
     }
     return columns > count ? count : columns;
 }
-
-static uint32_t byte_of(double share) { return (uint32_t)lround(fmin(fmax(share, 0), 1) * 255); }
-
-uint32_t pixel_of(colour k) { return byte_of(k.red) << 16 | byte_of(k.green) << 8 | byte_of(k.blue); }

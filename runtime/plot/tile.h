@@ -30,6 +30,4 @@ void tile_frame(canvas *c, const tile *t, double x, double y, double line_width)
 /* How many columns make `count` cells of that size about as wide as high, unless the user has `chosen` (not 0). */
 int64_t tile_columns(int64_t chosen, int64_t count, double cell_width, double cell_height);
 
-uint32_t pixel_of(colour k);
-
 #endif

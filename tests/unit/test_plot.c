@@ -3,6 +3,7 @@
  * whether they are good to look at, is for people. */
 #include "tests/cmocka_all.h"
 #include "runtime/plot/bytes.h"
+#include "runtime/plot/colour.h"
 #include "tests/heap.h"
 
 #include <gradus/plot.h>
@@ -55,8 +56,49 @@ static gradus_status bars(const char *path) {
                                    gradus_plot_options(.cell = 40));
 }
 
+static gradus_status weights(const char *path) {
+    return gradus_plot_weights(path, floats_18, 3, 2, 3, names, gradus_plot_options(.title = "weights"));
+}
+
+static const int64_t counts_9[] = {5, 0, 1, 0, 0, 0, 7, 1000000000000, 3};
+
+static gradus_status confusion(const char *path) {
+    return gradus_plot_confusion(path, counts_9, 3, names, gradus_plot_options(.title = "title"));
+}
+
+static gradus_status large_confusion(const char *path) {
+    static int64_t counts[50 * 50];
+    for (size_t i = 0; i < 50 * 50; i += 7) counts[i] = (int64_t)i;
+    return gradus_plot_confusion(path, counts, 50, NULL, NULL);
+}
+
+/* Three classes meet, and one answer is missing. */
+#define BOX .x_low = -1, .x_high = 1, .y_low = 0, .y_high = 5, .columns = 3, .rows = 3
+static const float answers_27[] = {1,    0, 0,    0,    1, 0, 0, 0, 1, 1, 0, 0, 0,  0.6f,
+                                   0.4f, 0, 0.4f, 0.6f, 1, 0, 0, 0, 0, 1, 0, 1, NAN};
+static const float points_6[] = {0, 1, NAN, 0, 7, 7};
+
+static gradus_status boundary(const char *path) {
+    return gradus_plot_boundary(path,
+                                gradus_boundary(BOX, .classes = 3, .probabilities = answers_27, .names = names,
+                                                .count = 3, .points = points_6, .labels = labels_3),
+                                gradus_plot_options(.title = "boundary", .x_label = "x"));
+}
+
+static gradus_status two_classes(const char *path) {
+    return gradus_plot_boundary(path, gradus_boundary(BOX, .classes = 1, .probabilities = answers_27), NULL);
+}
+
+static gradus_status histogram(const char *path) { return gradus_plot_histogram(path, floats_18, 18, NULL); }
+
+static gradus_status no_histogram(const char *path) {
+    static const float none[] = {NAN, INFINITY};
+    return gradus_plot_histogram(path, none, 2, gradus_plot_options(.columns = 20));
+}
+
 typedef gradus_status (*picture)(const char *path);
-static const picture pictures[] = {curves, nothing, lines, images, predictions, bars};
+static const picture pictures[] = {curves,    nothing,         lines,    images,      predictions, bars,        weights,
+                                   confusion, large_confusion, boundary, two_classes, histogram,   no_histogram};
 enum { PICTURES = sizeof pictures / sizeof *pictures };
 
 static char directory[] = "/tmp/gradus-plot-XXXXXX";
@@ -239,6 +281,40 @@ static void test_wrong_images_are_errors(void **state) {
               gradus_plot_options(.columns = 1)));
 }
 
+static void test_wrong_weights_and_counts_are_errors(void **state) {
+    (void)state;
+    static const int64_t negative[] = {1, 2, -3, 4};
+    WRONG("kernel", gradus_plot_weights("x.svg", NULL, 1, 1, 1, NULL, NULL));
+    WRONG("0 units", gradus_plot_weights("x.svg", floats_18, 1, 1, 0, NULL, NULL));
+    WRONG("401 units", gradus_plot_weights("x.svg", floats_18, 1, 1, 401, NULL, NULL));
+    WRONG("height 0", gradus_plot_weights("x.svg", floats_18, 0, 1, 1, NULL, NULL));
+    WRONG("width 9999", gradus_plot_weights("x.svg", floats_18, 1, 9999, 1, NULL, NULL));
+    WRONG("NULL", gradus_plot_confusion("x.svg", NULL, 2, NULL, NULL));
+    WRONG("0 classes", gradus_plot_confusion("x.svg", negative, 0, NULL, NULL));
+    WRONG("1001 classes", gradus_plot_confusion("x.svg", negative, 1001, NULL, NULL));
+    WRONG("true 1, predicted 0 is -3", gradus_plot_confusion("x.svg", negative, 2, NULL, NULL));
+    WRONG("no values", gradus_plot_histogram("x.svg", NULL, 1, NULL));
+    WRONG("no values", gradus_plot_histogram("x.svg", floats_18, 0, NULL));
+}
+
+static void test_wrong_boundaries_are_errors(void **state) {
+    (void)state;
+#define BOUNDARY(...) gradus_plot_boundary("x.svg", gradus_boundary(__VA_ARGS__), NULL)
+#define ANSWERS .classes = 3, .probabilities = answers_27
+    WRONG(".columns 0", gradus_plot_boundary("x.svg", NULL, NULL));
+    WRONG(".columns 1", BOUNDARY(.x_high = 1, .y_high = 1, .rows = 3, .columns = 1, ANSWERS));
+    WRONG(".rows 3000", BOUNDARY(.x_high = 1, .y_high = 1, .rows = 3000, .columns = 3, ANSWERS));
+    WRONG("x from 1 to 1", BOUNDARY(.x_low = 1, .x_high = 1, .y_high = 1, .rows = 3, .columns = 3, ANSWERS));
+    WRONG("to nan", BOUNDARY(.x_high = 1, .y_high = NAN, .rows = 3, .columns = 3, ANSWERS));
+    WRONG(".probabilities", BOUNDARY(BOX, .classes = 3));
+    WRONG(".classes is 0", BOUNDARY(BOX, .probabilities = answers_27));
+    WRONG(".classes is 9", BOUNDARY(BOX, .probabilities = answers_27, .classes = 9));
+    WRONG(".points is NULL", BOUNDARY(BOX, ANSWERS, .count = 1, .labels = labels_3));
+    WRONG(".labels is NULL", BOUNDARY(BOX, ANSWERS, .count = 1, .points = points_6));
+    WRONG(".labels[2] is 2",
+          BOUNDARY(BOX, .probabilities = answers_27, .classes = 1, .count = 3, .points = points_6, .labels = labels_3));
+}
+
 #else
 
 static void test_without_cairo(void **state) {
@@ -264,6 +340,51 @@ static void test_ids_are_numbered_anew(void **state) {
     bytes_free(&out);
 }
 
+static void test_confusion_counts(void **state) {
+    (void)state;
+    const int32_t truth[] = {0, 0, 1, 2, 2, 2}, predicted[] = {0, 1, 1, 2, 0, 2};
+    const int64_t expected[] = {1, 1, 0, 0, 1, 0, 1, 0, 2};
+    int64_t counts[9] = {-1, -1, -1};
+    assert_int_equal(gradus_confusion(truth, predicted, 6, 3, counts), GRADUS_OK);
+    assert_memory_equal(counts, expected, sizeof expected);
+    assert_int_equal(gradus_confusion(truth, predicted, 6, 2, counts), GRADUS_ERROR_ARGUMENT);
+    assert_string_equal(gradus_last_error(), "confusion: truth[3] is 2; with 2 classes it must be 0 to 1");
+    assert_memory_equal(counts, expected, sizeof expected); /* as they were */
+    assert_int_equal(gradus_confusion(predicted, (const int32_t[]){0, -7}, 2, 3, counts), GRADUS_ERROR_ARGUMENT);
+    assert_non_null(strstr(gradus_last_error(), "predicted[1] is -7"));
+    assert_int_equal(gradus_confusion(NULL, predicted, 6, 3, counts), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_confusion(truth, NULL, 6, 3, counts), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_confusion(truth, predicted, 6, 3, NULL), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_confusion(truth, predicted, -1, 3, counts), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_confusion(truth, predicted, 6, 0, counts), GRADUS_ERROR_ARGUMENT);
+}
+
+static void test_a_boundary_s_inputs(void **state) {
+    (void)state;
+    const gradus_boundary *box = gradus_boundary(BOX);
+    const float expected[] = {-1, 0, 0, 0, 1, 0, -1, 2.5f, 0, 2.5f, 1, 2.5f, -1, 5, 0, 5, 1, 5};
+    float inputs[18];
+    assert_int_equal(gradus_boundary_inputs(box, inputs), GRADUS_OK);
+    assert_memory_equal(inputs, expected, sizeof expected);
+    assert_int_equal(gradus_boundary_inputs(box, NULL), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_boundary_inputs(NULL, inputs), GRADUS_ERROR_ARGUMENT);
+}
+
+/* What is darker in colour is darker in grey. */
+static void test_scales_of_colour_are_monotone(void **state) {
+    (void)state;
+    assert_true(luminance((colour){1, 1, 1}) > 0.999 && luminance((colour){0, 0, 0}) < 0.001);
+    for (double share = 0.01; share <= 1; share += 0.01) {
+        assert_true(luminance(sequential_colour(share)) < luminance(sequential_colour(share - 0.01)));
+        assert_true(luminance(diverging_colour(share)) < luminance(diverging_colour(share - 0.01)));
+        assert_true(luminance(diverging_colour(-share)) < luminance(diverging_colour(0.01 - share)));
+        assert_true(luminance(diverging_colour(-share)) < luminance(diverging_colour(share)));
+    }
+    assert_int_equal(pixel_of(sequential_colour(-1)), pixel_of(sequential_colour(0)));
+    assert_int_equal(pixel_of(diverging_colour(7)), pixel_of(diverging_colour(1)));
+    assert_int_equal(pixel_of((colour){1, 0.2, -3}), 0xff3300);
+}
+
 static int make_directory(void **state) {
     (void)state;
     return mkdtemp(directory) ? 0 : -1;
@@ -283,10 +404,15 @@ int main(void) {
         cmocka_unit_test(test_memory_runs_out),
         cmocka_unit_test(test_wrong_arguments_are_errors),
         cmocka_unit_test(test_wrong_images_are_errors),
+        cmocka_unit_test(test_wrong_weights_and_counts_are_errors),
+        cmocka_unit_test(test_wrong_boundaries_are_errors),
 #else
         cmocka_unit_test(test_without_cairo),
 #endif
         cmocka_unit_test(test_ids_are_numbered_anew),
+        cmocka_unit_test(test_confusion_counts),
+        cmocka_unit_test(test_a_boundary_s_inputs),
+        cmocka_unit_test(test_scales_of_colour_are_monotone),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
