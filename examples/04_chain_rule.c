@@ -5,7 +5,6 @@
  * sigmoid, tanh and relu as curves.  All are compared with what one works out on paper.
  */
 #include "example.h"
-#include <gradus/plot.h>
 
 #include <math.h>
 

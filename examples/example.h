@@ -10,6 +10,7 @@
 #define EXAMPLE_H
 
 #include <gradus/gradus.h>
+#include <gradus/plot.h>
 
 #include <errno.h>
 #include <getopt.h>
@@ -105,6 +106,17 @@ static inline const char *out_file(const settings *s, const char *name, char pat
 static inline void tell_drawn(gradus_status status, const char *path, const char *advice) {
     if (status) printf("not drawn: %s\n", gradus_last_error());
     else printf("wrote %s: %s\n", path, advice);
+}
+
+/* Draws the losses of a fit's epochs, and those of the validation where there was one. */
+static inline void draw_history(const settings *s, const char *file, const gradus_history *h) {
+    char path[PATH];
+    const gradus_series curves[] = {{.name = "training", .y = h->loss, .count = h->epochs},
+                                    {.name = "validation", .y = h->val_loss, .count = h->epochs}};
+    bool validated = h->epochs && h->val_loss[0] == h->val_loss[0]; /* else it is NaN */
+    tell_drawn(gradus_plot_lines(out_file(s, file, path), curves, validated ? 2 : 1,
+                                 gradus_plot_options(.title = "Loss", .x_label = "epoch")),
+               path, "how it learned");
 }
 
 /* An image data set of the MNIST kind, in a folder of the data directory: images as 784 floats from 0 to 1, labels I32. */

@@ -8,7 +8,6 @@
  * graph before and after fusion into the output directory.
  */
 #include "example.h"
-#include <gradus/plot.h>
 
 enum { BATCH = 128 };
 
