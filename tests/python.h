@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Commands of the shell, and a Python for them: tests that compare with what others make of the same. */
+ * Commands of the shell, and a Python for them: for tests that compare with what others make of the same. */
 #ifndef TESTS_PYTHON_H
 #define TESTS_PYTHON_H
 

@@ -6,9 +6,13 @@
  *
  * A file is read as RFC 4180 has it: records end with LF, CRLF or CR, fields may stand in double quotes, within which
  * a quote is doubled and lines may end.  It may be compressed with gzip and may begin with UTF-8's byte order mark.
- * Spaces and tabs around a field that is not quoted do not count, nor do empty lines at the end.
+ * Spaces and tabs around a field do not count, nor do empty lines at the end; within quotes they do.
  *
- * Columns are named by their name in the header, or by their number: "0" is the first, "-1" the last.
+ * Columns are named by their name in the header or, where none has that, by their number: "0" is the first, "-1" the last.
+ *
+ * A test set is read like its training set, so that classes have the same numbers and features the same scale:
+ *
+ *     gradus_data_csv("test.csv", gradus_csv_options(.header = true, .label = "species", .like = train), &test);
  */
 #ifndef GRADUS_CSV_H
 #define GRADUS_CSV_H
@@ -37,7 +41,7 @@ typedef struct {
 #define gradus_csv_options(...) GRADUS_OPTIONS_(gradus_csv_options, __VA_ARGS__)
 
 /* Reads a table; `options` may be NULL.  The first tensor is the features, F32 (rows, columns) in the file's order, the
- * second the labels, (rows).
+ * second the labels, (rows).  Thread-safe.
  *
  * Numbers are decimal, "-1.5e3", with a point in every locale, and rounded to nearest; there is no infinity.
  *
@@ -47,7 +51,8 @@ typedef struct {
  *
  * With `standardize` a feature is (x - mean) / deviation over all rows of the file, deviation being the root of the
  * mean square (divided by the number of rows, not one less).  A column of equal values becomes 0, and its deviation
- * counts as 1.  Missing values are no part of mean and deviation and become 0, the mean.
+ * counts as 1.  Missing values are no part of mean and deviation and become 0, the mean.  Rows that are later split off
+ * for testing have been part of them.
  *
  * With `like`, names and numbers of classes are that data set's, and the features are standardised with its means and
  * deviations if it is.  Its feature columns must have the same number and names.

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Numbers out of text: against the C library, and what is no number. */
 #include "cmocka_all.h"
+#include "python.h"
 
 #include "runtime/data/number.h"
 
@@ -156,21 +157,33 @@ static void test_integers(void **state) {
     }
 }
 
-/* Where a locale with another point is installed. */
+/* A German locale, which is made where there is none and localedef can. */
+static bool speak_german(void) {
+    char directory[] = "/tmp/gradus-locale-XXXXXX";
+    if (setlocale(LC_ALL, "de_DE.UTF-8") || setlocale(LC_ALL, "de_DE.utf8")) return true;
+    if (!mkdtemp(directory)) return false;
+    bool made = shell("localedef -i de_DE -f UTF-8 '%s'/de_DE.UTF-8 >/dev/null 2>&1", directory) == 0 &&
+                setenv("LOCPATH", directory, 1) == 0 && setlocale(LC_ALL, "de_DE.UTF-8");
+    unsetenv("LOCPATH");
+    shell("rm -rf '%s'", directory);
+    return made;
+}
+
 static void test_locale(void **state) {
     (void)state;
-    static const char *const names[] = {"de_DE.UTF-8", "de_DE.utf8", "fr_FR.UTF-8", "fr_FR.utf8"};
-    bool set = false;
-    for (size_t i = 0; i < sizeof names / sizeof *names && !set; i++) set = setlocale(LC_ALL, names[i]) != NULL;
-    if (!set) {
-        print_message("skipped: no German or French locale is installed\n");
+    if (!speak_german()) {
+        print_message("skipped: there is no German locale, nor can localedef make one\n");
         skip();
     }
-    double d = 0;
-    number_result result = number_f64("1.234567890123456789", 20, &d);
+    double d = 0, expected = 0;
+    float f = 0;
+    assert_true(strtod("1,5", NULL) == 1.5); /* it is German */
+    number_result wide = number_f64("1.234567890123456789", 20, &d),
+                  narrow = number_f32("1.234567890123456789", 20, &f);
+    number_result comma = number_f64("1,5", 3, &expected);
     setlocale(LC_ALL, "C");
-    assert_int_equal(result, NUMBER_READ);
-    assert_true(d == 1.234567890123456789);
+    assert_true(wide == NUMBER_READ && narrow == NUMBER_READ && comma == NUMBER_NONE);
+    assert_true(d == 1.234567890123456789 && f == 1.234567890123456789f);
 }
 
 int main(void) {
