@@ -36,7 +36,9 @@ static llvm argument(const emitter *e, const node *n, uint32_t i) {
     const parameter *p = &c->prototype.parameters[i];
     const passed *pass = &c->passes[i];
     switch (pass->kind) {
-    case PASS_OPERAND: return operand_pointer(e, pass->of);
+    case PASS_OPERAND:
+        if (p->stars) return operand_pointer(e, pass->of);
+        return LLVMBuildLoad2(e->b, storage_of(e, (gradus_dtype)p->type), operand_pointer(e, pass->of), "");
     case PASS_RESULT: return result_pointer(e, pass->of);
     case PASS_USER: return e->scratch;
     case PASS_VALUE: return p->type == GRADUS_BOOL ? LLVMConstInt(e->i8, p->value.u8, false) : constant(e, (gradus_dtype)p->type, p->value);
@@ -63,10 +65,12 @@ static llvm call_by_signature(const emitter *e, const node *n) {
         arguments[i] = argument(e, n, i);
         types[i] = LLVMTypeOf(arguments[i]);
     }
-    LLVMTypeRef type = LLVMFunctionType(p->returns ? e->i32 : e->none, types, p->count, false);
+    LLVMTypeRef returned = p->returns == C_VOID ? e->none : storage_of(e, (gradus_dtype)p->returns);
+    LLVMTypeRef type = LLVMFunctionType(returned, types, p->count, false);
     llvm call = LLVMBuildCall2(e->b, type, external_function(e, c->symbol, type), arguments, p->count, "");
     for (uint32_t i = 0; i < p->count; i++) widen(e, call, i, &p->parameters[i]);
-    return p->returns ? call : LLVMConstInt(e->i32, 0, false);
+    if (c->by_value) LLVMBuildStore(e->b, call, result_pointer(e, 0));
+    return p->returns == GRADUS_I32 ? call : LLVMConstInt(e->i32, 0, false);
 }
 
 /* --- with the struct ------------------------------------------------------------------------------------------------ */

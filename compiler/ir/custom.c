@@ -50,15 +50,17 @@ static bool unknown(const description *d, const parameter *p) {
                            known.data);
 }
 
-/* A tensor's memory. */
-static bool pass_pointer(const description *d, const parameter *p, tensor_name tensor, uint32_t number, passed *pass) {
+/* A tensor's memory or, where it has one element, that. */
+static bool pass_tensor(const description *d, const parameter *p, tensor_name tensor, uint32_t number, passed *pass) {
     const bool backward = d->c->backward, result = backward ? tensor == TENSOR_DX : tensor == TENSOR_Y;
     if (!backward && tensor >= TENSOR_DY) return wrong(d, p, "only a backward function has cotangents");
     if (number >= d->operands) return wrong(d, p, d->operands == 1 ? "there is one operand, x0" : "there are not as many operands");
-    if (p->stars != 1) return wrong(d, p, "a pointer to a pointer; right is T *");
+    if (p->stars > 1) return wrong(d, p, "a pointer to a pointer; right is T *");
+    if (!p->stars && (result || p->type == C_VOID)) return wrong(d, p, "it is passed by a pointer: const T * for what is read, T * for what is written");
+    if (result && d->c->by_value) return wrong(d, p, "the function returns its result, so there is no y");
     if (p->type == C_OTHER || (p->is_unsigned && p->type != GRADUS_U8 && p->type != GRADUS_BOOL))
         return wrong(d, p, "no dtype has that type; right are float, double, int32_t, int64_t, uint8_t, bool, or void for any");
-    if (p->is_const == result) return wrong(d, p, result ? "it is written, and so not const" : "it is read, and so const: const T *");
+    if (p->stars && p->is_const == result) return wrong(d, p, result ? "it is written, and so not const" : "it is read, and so const: const T *");
     *pass = (passed){.kind = result ? PASS_RESULT : PASS_OPERAND, .of = number};
     if (!result && tensor == TENSOR_Y) pass->of = d->operands;
     if (tensor == TENSOR_DY) pass->of = d->operands + d->c->needs_y;
@@ -70,6 +72,8 @@ static bool pass_extent(const description *d, const parameter *p, tensor_name te
     if (number >= d->operands) return wrong(d, p, "there are not as many operands");
     if (p->type != GRADUS_I32 && p->type != GRADUS_I64) return wrong(d, p, "an extent is a whole number: int64_t, int, size_t, …");
     pass->of = number;
+    if (tensor == TENSOR_Y && d->c->by_value)
+        return wrong(d, p, "the function returns its result, one number; how many elements an operand has is x0_n");
     if (tensor == TENSOR_Y || tensor == TENSOR_DY) pass->of = d->c->backward ? d->operands + d->c->needs_y : THE_RESULT;
     pass->kind = PASS_COUNT;
     if (strcmp(rest, "_n") == 0) return true;
@@ -96,9 +100,8 @@ static bool pass_parameter(const description *d, const parameter *p, passed *pas
     }
     if (strcmp(p->name, "n") == 0 && !p->stars) return pass_extent(d, p, TENSOR_Y, 0, "_n", pass);
     if (!split_name(p->name, &tensor, &number, &rest)) return unknown(d, p);
-    if (p->stars) return *rest ? unknown(d, p) : pass_pointer(d, p, tensor, number, pass);
-    if (!*rest) return wrong(d, p, "it is passed by a pointer: const T * for what is read, T * for what is written");
-    return pass_extent(d, p, tensor, number, rest, pass);
+    if (!*rest) return pass_tensor(d, p, tensor, number, pass);
+    return p->stars ? unknown(d, p) : pass_extent(d, p, tensor, number, rest, pass);
 }
 
 bool custom_describe(custom *c, uint32_t operands, arena *memory, text *why) {
@@ -108,10 +111,16 @@ bool custom_describe(custom *c, uint32_t operands, arena *memory, text *why) {
     if (!prototype_read(c->signature, memory, &c->prototype, why)) return false;
     const prototype *p = &c->prototype;
     passed *passes = ARENA_ARRAY(memory, passed, p->count);
-    bool writes = false;
+    c->by_value = !c->backward && (p->returns == GRADUS_F32 || p->returns == GRADUS_F64);
+    bool writes = c->by_value;
     c->needs_y = false;
     for (uint32_t i = 0; i < p->count; i++)
-        c->needs_y |= c->backward && p->parameters[i].stars && strcmp(p->parameters[i].name, "y") == 0;
+        c->needs_y |= c->backward && !p->parameters[i].has_value && strcmp(p->parameters[i].name, "y") == 0;
+    if (c->backward && p->returns != C_VOID && p->returns != GRADUS_I32) {
+        text_append(why, "its signature \"%s\" returns a %s; a backward function returns void, int or gradus_status", c->signature,
+                    c_type_name((gradus_dtype)p->returns));
+        return false;
+    }
     for (uint32_t i = 0; i < p->count; i++) {
         if (!pass_parameter(&d, &p->parameters[i], &passes[i])) return false;
         writes |= passes[i].kind == PASS_RESULT;

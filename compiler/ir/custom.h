@@ -14,7 +14,7 @@
 #include <gradus/custom.h>
 
 typedef enum {
-    PASS_OPERAND, /* a pointer to operand `of` */
+    PASS_OPERAND, /* a pointer to operand `of`, or its one element */
     PASS_RESULT,  /* a pointer to result `of` */
     PASS_COUNT,   /* the number of elements of operand `of`, or of the result */
     PASS_EXTENT,  /* its extent `axis` */
@@ -45,6 +45,7 @@ typedef struct custom {
     prototype prototype;
     const passed *passes; /* for each parameter */
     bool needs_y;
+    bool by_value; /* the function returns its result, a scalar */
 
     /* forward: how it is differentiated; not in the text form */
     const struct custom *derivative;

@@ -57,24 +57,28 @@ static bool forward_call(gradus_graph *g, gradus_tensors x, const gradus_custom_
     return describe(g, c, (uint32_t)x.count, o->symbol);
 }
 
-/* The forward function's signature with y replaced by dy and, behind it, dx0, dx1, … */
+/* ", const float *dy, float *dx0, …": what takes the place of the result. */
+static void append_cotangents(text *t, gradus_tensors x, gradus_dtype dtype) {
+    text_append(t, "const %s *dy", c_type_name(dtype));
+    for (size_t k = 0; k < x.count; k++) {
+        const gradus_dtype of = node_of(x.items[k])->dtype;
+        if (DTYPES_FLOATS >> of & 1) text_append(t, ", %s *dx%zu", c_type_name(of), k);
+    }
+}
+
+/* The forward function's signature with y replaced by dy and, behind it, dx0, dx1, …; at the end where there is no y. */
 static const char *backward_signature(gradus_graph *g, const custom *forward, gradus_tensors x, gradus_dtype dtype, const char *name) {
     const prototype *p = &forward->prototype;
     text t = {.memory = &g->memory};
-    text_append(&t, "%s %s(", p->returns ? "int" : "void", name);
+    text_append(&t, "%s %s(", p->returns == GRADUS_I32 ? "int" : "void", name);
     for (uint32_t i = 0; i < p->count; i++) {
         const parameter *it = &p->parameters[i];
         if (i) text_append(&t, ", ");
-        if (forward->passes[i].kind != PASS_RESULT) {
-            text_append(&t, "%.*s", (int)it->length, forward->signature + it->at);
-            continue;
-        }
-        text_append(&t, "const %s *dy", c_type_name(dtype));
-        for (size_t k = 0; k < x.count; k++) {
-            const gradus_dtype of = node_of(x.items[k])->dtype;
-            if (DTYPES_FLOATS >> of & 1) text_append(&t, ", %s *dx%zu", c_type_name(of), k);
-        }
+        if (forward->passes[i].kind == PASS_RESULT) append_cotangents(&t, x, dtype);
+        else text_append(&t, "%.*s", (int)it->length, forward->signature + it->at);
     }
+    if (forward->by_value) text_append(&t, ", ");
+    if (forward->by_value) append_cotangents(&t, x, dtype);
     text_append(&t, ")");
     return t.data;
 }
@@ -100,6 +104,8 @@ static bool backward_call(gradus_graph *g, gradus_tensors x, const gradus_custom
 }
 
 static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const gradus_custom_options *o, const custom *c, gradus_shape *shape) {
+    *shape = (gradus_shape){{0}};
+    if (!o->shape && c->by_value) return true;
     if (!o->shape) {
         if (!compose_shape(g, "custom", ids, count, shape)) return false;
         for (uint32_t i = 0; i < count; i++) ids[i] = build_broadcast(g, ids[i], shape);
@@ -119,6 +125,7 @@ static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const g
 /* What the signature says of y, else what the first operand is. */
 static gradus_dtype result_dtype(const gradus_custom_options *o, const custom *c, gradus_dtype first) {
     if (o->dtype) return o->dtype;
+    if (c->by_value) return (gradus_dtype)c->prototype.returns;
     for (uint32_t i = 0; c->signature && i < c->prototype.count; i++)
         if (c->passes[i].kind == PASS_RESULT && c->prototype.parameters[i].type > 0) return (gradus_dtype)c->prototype.parameters[i].type;
     return first;

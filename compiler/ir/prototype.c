@@ -238,12 +238,13 @@ bool prototype_read(const char *signature, arena *memory, prototype *p, text *wh
     const declaration d = read_declaration(&r);
     const c_type *type = find_type(&d);
     if (!d.name) return expected(&r, "a prototype as in C: a type, a name and parameters");
-    if (d.stars || (type->type != C_VOID && type->type != GRADUS_I32)) {
+    const bool right = type->type == C_VOID || type->type == GRADUS_I32 || type->type == GRADUS_F32 || type->type == GRADUS_F64;
+    if (d.stars || type->is_unsigned || !right) {
         r.at = signature + strspn(signature, " \t\r\n");
-        return expected(&r, "void, int or gradus_status as what it returns");
+        return expected(&r, "void, int, gradus_status, float or double as what it returns");
     }
     p->name = d.name;
-    p->returns = type->type == GRADUS_I32;
+    p->returns = type->type;
     if (!accept_mark(&r, '(')) return expected(&r, "(");
     if (!read_parameters(&r, p)) return false;
     accept_mark(&r, ';');

@@ -25,7 +25,7 @@ enum { PARAMETERS_MAX = 64 };
 
 typedef struct prototype {
     const char *name;
-    bool returns; /* an int; else nothing */
+    int32_t returns; /* C_VOID, GRADUS_I32, GRADUS_F32 or GRADUS_F64 */
     uint32_t count;
     const parameter *parameters;
 } prototype;

@@ -35,13 +35,13 @@ static void free_results(invocation *v) {
         if (i != v->n->attr.call->result) memory_free(v->results[i]);
 }
 
-static ffi_type *ffi_type_of(const parameter *p) {
-    if (p->stars) return &ffi_type_pointer;
-    switch (p->type) {
+static ffi_type *ffi_type_of(int32_t type, bool is_unsigned) {
+    switch (type) {
+    case C_VOID: return &ffi_type_void;
     case GRADUS_F32: return &ffi_type_float;
     case GRADUS_F64: return &ffi_type_double;
-    case GRADUS_I32: return p->is_unsigned ? &ffi_type_uint32 : &ffi_type_sint32;
-    case GRADUS_I64: return p->is_unsigned ? &ffi_type_uint64 : &ffi_type_sint64;
+    case GRADUS_I32: return is_unsigned ? &ffi_type_uint32 : &ffi_type_sint32;
+    case GRADUS_I64: return is_unsigned ? &ffi_type_uint64 : &ffi_type_sint64;
     default: return &ffi_type_uint8;
     }
 }
@@ -54,7 +54,10 @@ typedef union {
 static slot argument(const invocation *v, const parameter *p, const passed *pass) {
     slot s = {.number = p->value};
     switch (pass->kind) {
-    case PASS_OPERAND: s.pointer = v->x[pass->of].data; break;
+    case PASS_OPERAND:
+        if (p->stars) s.pointer = v->x[pass->of].data;
+        else s.number = element_get(&v->x[pass->of], 0);
+        break;
     case PASS_RESULT: s.pointer = v->results[pass->of]; break;
     case PASS_USER: s.pointer = v->n->attr.call->user; break;
     case PASS_VALUE: break;
@@ -76,15 +79,20 @@ static int call_by_signature(const invocation *v) {
     ffi_type *types[PARAMETERS_MAX];
     slot slots[PARAMETERS_MAX];
     void *pointers[PARAMETERS_MAX];
-    ffi_arg result = 0;
+    union {
+        ffi_arg integer;
+        float f32;
+        double f64;
+    } result = {0};
     for (uint32_t i = 0; i < p->count; i++) {
-        types[i] = ffi_type_of(&p->parameters[i]);
+        types[i] = p->parameters[i].stars ? &ffi_type_pointer : ffi_type_of(p->parameters[i].type, p->parameters[i].is_unsigned);
         slots[i] = argument(v, &p->parameters[i], &c->passes[i]);
         pointers[i] = &slots[i];
     }
-    if (ffi_prep_cif(&cif, FFI_DEFAULT_ABI, p->count, p->returns ? &ffi_type_sint32 : &ffi_type_void, types) != FFI_OK) return -1;
-    ffi_call(&cif, c->function, p->returns ? &result : NULL, pointers);
-    return (int)result;
+    if (ffi_prep_cif(&cif, FFI_DEFAULT_ABI, p->count, ffi_type_of(p->returns, false), types) != FFI_OK) return -1;
+    ffi_call(&cif, c->function, &result, pointers);
+    if (c->by_value) memcpy(v->results[0], &result, gradus_dtype_size((gradus_dtype)p->returns));
+    return p->returns == GRADUS_I32 ? (int)result.integer : 0;
 }
 
 static int call_with_struct(const invocation *v) {

@@ -424,6 +424,9 @@ static bool parameter_fits(gradus_graph *g, const node *n, uint32_t i) {
     if (is && p->type != C_VOID && p->type != (int32_t)is->dtype)
         prototype_wrong(c->signature, p, &why, "the tensor is %s %s, so right is %s *", gradus_dtype_name(is->dtype),
                         shape_text(g, &is->shape), c_type_name(is->dtype));
+    else if (is && !p->stars && shape_rank(&is->shape) > 0)
+        prototype_wrong(c->signature, p, &why, "the tensor is %s, and only one of rank 0 is passed by its value; right is const %s *",
+                        shape_text(g, &is->shape), c_type_name(is->dtype));
     else if (pass->kind == PASS_EXTENT && pass->axis >= shape_rank(&custom_about(g, n, pass)->shape))
         prototype_wrong(c->signature, p, &why, "the tensor is %s, which has no axis %d", shape_text(g, &custom_about(g, n, pass)->shape), pass->axis);
     if (why.length) compose_fail(g, op_name(n->op), "%s: %s", c->symbol, why.data);
@@ -445,6 +448,11 @@ static bool infer_custom(gradus_graph *g, node *n) {
     if (!result(g, n, dtype, &shape)) return false;
     for (uint32_t i = 0; c->signature && i < c->prototype.count; i++)
         if (!parameter_fits(g, n, i)) return false;
+    if (c->by_value && (shape_rank(&shape) > 0 || (int32_t)dtype != c->prototype.returns)) {
+        compose_fail(g, op_name(n->op), "%s: it returns its result, a %s, which is no %s %s", c->symbol,
+                     c_type_name((gradus_dtype)c->prototype.returns), gradus_dtype_name(dtype), shape_text(g, &shape));
+        return false;
+    }
     if (custom_has_result(c, c->result, dtype)) return true;
     compose_fail(g, op_name(n->op), "%s: its signature has no dx%u", c->symbol, c->result);
     return false;

@@ -12,7 +12,8 @@
  *
  * One thread, the one that calls the program, runs the function once a call of each entry point whose outputs or
  * updates need it, in the order in which such operations were built.  It gets dense row-major memory, must write all of
- * its results and nothing else, and must not call the program that it is part of.  (Where check_nan finds a value that is
+ * its results and nothing else, and must not call the program that it is part of.  Programs that share a state may call it at
+ * the same time.  (Where check_nan finds a value that is
  * not finite, the call is evaluated a second time, functions included, to say where it comes from.)
  *
  * The signature is the function's prototype, as one would paste it from a header; the names of its parameters say what
@@ -20,6 +21,7 @@
  *
  *     const T *x0, *x1, …       the operands in order; x is x0.  T is float, double, int32_t (int), int64_t, uint8_t or
  *                               bool, as the operand's dtype, or void for any
+ *     T x1                      the same of an operand of rank 0, by its value
  *     T *y                      the result
  *     int64_t n, x0_n           how many elements the result or an operand has
  *     int64_t y_d0, x1_d2       an extent of the result or an operand, the axes counted from 0
@@ -34,7 +36,8 @@
  *     T *dx0, *dx1, …           the cotangents of the operands, to be written; of those that are not asked for the memory
  *                               is there, and the result is dropped
  *
- * It returns void, or int or gradus_status, where all but 0 is failure.  A failure ends the call of the program with
+ * It returns void, or int or gradus_status, where all but 0 is failure; or, where there is no y, a float or double that is
+ * the result, a scalar: double cblas_ddot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1).  A failure ends the call of the program with
  * GRADUS_ERROR_CALLBACK and the function's message (gradus_custom_fail); the state is as it was, since nothing of it is
  * written before these functions have succeeded; outputs are undefined.
  */
@@ -75,20 +78,20 @@ typedef struct {
     const char *symbol; /* the function's name for linkers, text and messages; default: the name in the signature */
     void (*function)(void);
     const char *signature;
-    void (*backward)(void); /* the derivative as a C function, which has no derivative of its own */
     gradus_status (*run)(const gradus_custom_call *);
     gradus_custom_shape shape; /* default: what the operands broadcast to.  They are broadcast then, so that a loop up to
-                                * n suits all; with a shape function they are passed as they are */
-    void *user;                /* passed on; must live as long as graph and program */
-    bool effects;              /* it does more than its result shows: never dropped or merged with an equal one, in the
-                                * entry points whose outputs or updates need it */
-
-    gradus_dtype dtype;              /* the result's; default: that of y in the signature, else the first operand's */
-    const char *backward_signature;  /* default: the signature with y replaced by dy and, behind it, dx0, dx1, … of the
-                                      * operands that are F32 or F64.  With `run`: none, and `backward` is called as
-                                      * `run` is */
+                                * n suits all; with a shape function, or a result that is returned, they are passed as
+                                * they are */
+    gradus_dtype dtype;        /* the result's; default: that of y in the signature, else the first operand's */
+    void (*backward)(void);    /* the derivative as a C function, which has no derivative of its own */
+    const char *backward_signature; /* default: the signature with dy and dx0, dx1, … of the operands that are F32 or F64
+                                     * in the place of y, or at the end.  With `run`: none, and `backward` is called as
+                                     * `run` is */
     const char *backward_symbol;     /* default: the name in backward_signature, else symbol_backward */
     gradus_custom_gradient gradient; /* instead of `backward` */
+    void *user;                      /* passed on; must live as long as graph and program */
+    bool effects; /* it does more than its result shows: never dropped or merged with an equal one, in the entry points
+                   * whose outputs or updates need it */
     uint64_t reserved_[4];
 } gradus_custom_options;
 

@@ -93,6 +93,24 @@ static void reversed(const void *x0, void *y, size_t n) {
     for (size_t i = 0; i < n; i++) memcpy((char *)y + i * 4, (const char *)x0 + (n - 1 - i) * 4, 4);
 }
 
+/* As a library has it: the result is returned, and a factor passed by its value. */
+static double dot(int n, const double *x, int step_x, const double *y, int step_y, double factor, int32_t times, bool also) {
+    double sum = 0;
+    for (int i = 0; i < n; i++) sum += x[i * step_x] * y[i * step_y];
+    return sum * factor * times * also;
+}
+
+static void dot_backward(int n, const double *x, int step_x, const double *y, int step_y, double factor, int32_t times, bool also,
+                         const double *dy, double *dx0, double *dx1, double *dx2) {
+    *dx2 = *dy * dot(n, x, step_x, y, step_y, 1, times, also);
+    for (int i = 0; i < n; i++) {
+        dx0[i] = *dy * y[i] * factor * times;
+        dx1[i] = *dy * x[i] * factor * times;
+    }
+}
+
+static float first_of(const float *x0) { return x0[0]; }
+
 /* --- values -------------------------------------------------------------------------------------------------------- */
 
 static double value_for(const char *name, int64_t i) { return (double)((i * 37 + name[0] * 11 + (name[0] ? name[1] : 0)) % 101 - 50) / 16; }
@@ -300,6 +318,35 @@ static void test_some_cotangents(void **state) {
     finish(g, "some cotangents");
 }
 
+static void test_returned(void **state) {
+    (void)state;
+    gradus_graph *g = gradus_graph_create();
+    gradus_tensor a = gradus_input(g, "a", GRADUS_F64, GRADUS_SHAPE(GRADUS_BATCH)), b = gradus_input(g, "bc", GRADUS_F64, GRADUS_SHAPE(GRADUS_BATCH));
+    gradus_tensor c = gradus_input(g, "c", GRADUS_F64, GRADUS_SCALAR), k = gradus_input(g, "k", GRADUS_I32, GRADUS_SCALAR);
+    gradus_tensor also = gradus_input(g, "y", GRADUS_BOOL, GRADUS_SCALAR), f = gradus_input(g, "f", GRADUS_F32, GRADUS_SHAPE(3));
+    gradus_tensor y = gradus_custom(GRADUS_TENSORS(a, b, c, k, also), .function = GRADUS_FUNCTION(dot), .backward = GRADUS_FUNCTION(dot_backward),
+                                    .signature = "double dot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1, double x2, int x3, bool x4)");
+    gradus_tensor built_in = gradus_mul(gradus_mul(sum_of(gradus_mul(a, b)), c), gradus_cast(k, GRADUS_F64));
+    gradus_tensor ys[] = {y, gradus_gradient(gradus_square(y), a), gradus_gradient(y, b), gradus_gradient(y, c), built_in,
+                          gradus_gradient(gradus_square(built_in), a), gradus_gradient(built_in, b), gradus_gradient(built_in, c),
+                          gradus_custom(GRADUS_TENSORS(f), .function = GRADUS_FUNCTION(first_of), .signature = "float first_of(const float x[])")};
+    define(g, "f", gradus_list(ys, COUNT(ys)), GRADUS_NO_UPDATES);
+    const double in[3][2] = {{1, 2}, {3, -5}, {0.5, 0}};
+    const float three[] = {7, 8, 9};
+    double own[6], expected[6];
+    float first;
+    gradus_program *p = compiled(g, 1);
+    const int32_t times = 3;
+    const bool yes = true;
+    if (gradus_call(p, "f", 2, GRADUS_INPUTS(in[0], in[1], in[2], &times, &yes, three),
+                    GRADUS_OUTPUTS(own, own + 1, own + 3, own + 5, expected, expected + 1, expected + 3, expected + 5, &first)))
+        fail_msg("%s", gradus_last_error());
+    assert_memory_equal(own, expected, sizeof own);
+    assert_true(own[0] == -10.5 && first == 7);
+    gradus_program_destroy(&p);
+    finish(g, "returned");
+}
+
 /* --- how often, and when --------------------------------------------------------------------------------------------- */
 
 static char calls[64];
@@ -385,6 +432,7 @@ int main(void) {
         cmocka_unit_test(test_training_equals_the_built_in),
         cmocka_unit_test(test_gradient_as_graph),
         cmocka_unit_test(test_some_cotangents),
+        cmocka_unit_test(test_returned),
         cmocka_unit_test(test_called_once_and_in_order),
         cmocka_unit_test(test_written_and_read),
     };

@@ -50,9 +50,11 @@ static void test_signatures(void **state) {
         {"", "character 1 of its signature \"\": expected a prototype as in C: a type, a name and parameters, found the end"},
         {"multiply", "expected a prototype"},
         {"int (*multiply)(float *y)", "expected a prototype as in C: a type, a name and parameters, found ("},
-        {"float multiply(const float *x0, float *y)", "character 1 of its signature"},
-        {"float multiply(const float *x0, float *y)", "expected void, int or gradus_status as what it returns, found float"},
-        {"int *multiply(const float *x0, float *y)", "expected void, int or gradus_status"},
+        {"long multiply(const float *x0, float *y)", "character 1 of its signature"},
+        {"unsigned multiply(const float *x0, float *y)", "expected void, int, gradus_status, float or double as what it returns, found unsigned"},
+        {"float multiply(const float *x0, float *y)", "`float *y`: the function returns its result, so there is no y"},
+        {"float multiply(const float *x0, int n)", "`int n`: the function returns its result, one number; how many elements an operand has is x0_n"},
+        {"int *multiply(const float *x0, float *y)", "expected void, int, gradus_status, float or double"},
         {"int multiply", "character 13 of its signature \"int multiply\": expected (, found the end"},
         {"int multiply()", "character 14 of its signature \"int multiply()\": expected a parameter as in C, found )"},
         {"int multiply(void)", "expected the parameter's name"},
@@ -82,7 +84,8 @@ static void test_signatures(void **state) {
         {"int multiply(const float *x0, float *y, int64_t y_d4)", "`int64_t y_d4`: the tensor is (B, 3), which has no axis 4"},
         {"int multiply(const float *x0, float *y, float n)", "`float n`: an extent is a whole number"},
         {"int multiply(const float *x0, float *y, double x0_d0)", "an extent is a whole number"},
-        {"int multiply(const float *x0, float *y, float x1)", "`float x1`: it is passed by a pointer"},
+        {"int multiply(const float *x0, float y)", "`float y`: it is passed by a pointer"},
+        {"int multiply(float x0, float *y)", "`float x0`: the tensor is (B, 3), and only one of rank 0 is passed by its value; right is const float *"},
         {"int multiply(const float *x0, float *y, const float *dy)", "only a backward function has cotangents"},
         {"int multiply(const float *x0, float *y, double a = )", "expected a number, found )"},
         {"int multiply(const float *x0, float *y, int a = 3000000000)", "expected a whole number that the parameter's type holds"},
@@ -148,6 +151,8 @@ static void test_options(void **state) {
     SAYS("multiply: its shape function refuses the operands: matrices are wanted");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .shape = wild_shape);
     SAYS("rank 20");
+    gradus_custom(GRADUS_TENSORS(h), .function = nothing, .signature = "double norm(const double *x)", .dtype = GRADUS_F32);
+    SAYS("norm: it returns its result, a double, which is no f32 ()");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE);
     gradus_custom(GRADUS_TENSORS(f), .symbol = "multiply", .run = run_nothing);
     SAYS("the symbol \"multiply\" is another function's already");
@@ -181,7 +186,8 @@ static void test_derivatives(void **state) {
         {"int b(const float *dy, float *dx1)", "`float *dx1`: there is one operand, x0"},
         {"int b(float *y, float *dx0)", "`float *y`: it is read, and so const"},
         {"int b(const float *dx0)", "`const float *dx0`: it is written, and so not const"},
-        {"int b(float dy, float *dx0)", "`float dy`: it is passed by a pointer"},
+        {"int b(const float *dy, float dx0)", "`float dx0`: it is passed by a pointer"},
+        {"double b(const float *dy, float *dx0)", "returns a double; a backward function returns void, int or gradus_status"},
         {"int memset(float *dx0)", "the symbol \"memset\""},
         {"int multiply(float *dx0)", ""}, /* another function under the forward one's name: below */
     };
@@ -192,6 +198,8 @@ static void test_derivatives(void **state) {
     /* only the shape rule knows dtypes and shapes: found when a derivative is asked for */
     DIFFERENTIATED(.backward = nothing, .backward_signature = "int b(const double *dy, float *dx)");
     SAYS("`const double *dy`: the tensor is f32 (B, 3), so right is float *");
+    DIFFERENTIATED(.backward = nothing, .backward_signature = "int b(float dy, float *dx)");
+    SAYS("`float dy`: the tensor is (B, 3), and only one of rank 0 is passed by its value");
     DIFFERENTIATED(.backward_signature = "int b(float *dx0)");
     SAYS("a signature or symbol of .backward, and no .backward");
     DIFFERENTIATED(.backward = nothing, .gradient = odd_gradient);
