@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradus_substitute: what depends on some tensors is made again from others. */
 #include "ir/call.h"
+#include "ir/custom.h"
 
 #include <gradus/graph.h>
 
@@ -36,9 +37,19 @@ static bool *needed_for(gradus_graph *g, uint32_t y) {
     return needed;
 }
 
+/* A call with effects that is made again is another call: it gets a number of its own, the same for all its results. */
+static const custom *another_call(gradus_graph *g, const custom *c, uint32_t *numbers) {
+    if (!c || !c->effects) return c;
+    custom *copy = arena_copy(&g->memory, c, sizeof *c);
+    if (!numbers[c->effects]) numbers[c->effects] = ++g->effects;
+    copy->effects = numbers[c->effects];
+    return copy;
+}
+
 static uint32_t substitute(gradus_graph *g, uint32_t y, gradus_tensors from, gradus_tensors to) {
     uint32_t *map = ARENA_ARRAY(&g->memory, uint32_t, g->nodes.count); /* 0: as it was */
     if (!replacements(g, from, to, map)) return 0;
+    uint32_t *numbers = ARENA_ARRAY(&g->memory, uint32_t, g->effects + 1); /* of calls with effects, old to new */
     const bool *needed = needed_for(g, y);
     const source here = g->here;
     for (uint32_t id = 1; id <= y && g->status == GRADUS_OK; id++) {
@@ -48,11 +59,13 @@ static uint32_t substitute(gradus_graph *g, uint32_t y, gradus_tensors from, gra
         if (!needed[id] || map[id] || !changed) continue;
         uint32_t *inputs = ARENA_ARRAY(&g->memory, uint32_t, n->n_inputs);
         for (uint32_t i = 0; i < n->n_inputs; i++) inputs[i] = map[n->inputs[i]] ? map[n->inputs[i]] : n->inputs[i];
+        attrs attr = n->attr;
+        attr.call = another_call(g, attr.call, numbers);
         g->here = n->where; /* what goes wrong in it later is to be sought there */
         map[id] = graph_add(g, &(node_spec){.op = n->op,
                                             .n_inputs = n->n_inputs,
                                             .inputs = inputs,
-                                            .attr = n->attr,
+                                            .attr = attr,
                                             .dtype = n->dtype,
                                             .shape = n->shape});
     }

@@ -2,8 +2,8 @@
  *
  * Common subexpression elimination by hash-consing: of nodes with the same op, operands, attributes and type only the
  * first stays.  Values are compared as bits, so that 0 and -0 stay two.  Operands of a commutative op count as equal in
- * any order.  Nodes that stand for something outside (inputs, parameters, states), and calls with effects, are never
- * merged.
+ * any order.  Nodes that stand for something outside (inputs, parameters, states) are never merged, and of calls with
+ * effects none equals another.
  *
  *     %3 = exp %1                      %3 = exp %1
  *     %4 = exp %1           →          %4 = add %3, %3
@@ -15,9 +15,7 @@
 
 #include <string.h>
 
-static bool stays_itself(const node *n) {
-    return op_infos[n->op].attributes & ATTR_NAME || (n->attr.call && n->attr.call->effects);
-}
+static bool is_bound_by_name(const node *n) { return op_infos[n->op].attributes & ATTR_NAME; }
 
 static uint64_t value_bits(const node *n) {
     size_t bytes = gradus_dtype_size(n->dtype);
@@ -118,7 +116,7 @@ bool cse(gradus_graph *g) {
     bool changed = false;
     for (uint32_t i = 1; i < r.count; i++) {
         node *n = rebuild_mapped(&r, i);
-        if (stays_itself(n)) {
+        if (is_bound_by_name(n)) {
             r.map[i] = rebuild_append(&r, n);
             continue;
         }

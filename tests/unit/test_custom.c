@@ -313,8 +313,17 @@ static void test_some_cotangents(void **state) {
     gradus_tensor y = gradus_custom(GRADUS_TENSORS(a, k), .function = GRADUS_FUNCTION(scale), .backward = GRADUS_FUNCTION(scale_backward_f64),
                                     .signature = "void scale(const double *x0, const int32_t *x1, double *y, int64_t n)",
                                     .backward_signature = "void scale_backward_f64(double *dx0, const double *y, const double *dy, const int32_t *x1, int64_t n)");
-    define(g, "f", GRADUS_TENSORS(gradus_gradient(sum_of(gradus_exp(y)), a), gradus_gradient(sum_of(gradus_square(multiplied(x, w))), w)),
-           GRADUS_NO_UPDATES);
+    gradus_tensor own = gradus_gradient(sum_of(gradus_exp(y)), a);
+    gradus_tensor built_in = gradus_gradient(sum_of(gradus_exp(gradus_mul(a, gradus_cast(k, GRADUS_F64)))), a);
+    define(g, "f", GRADUS_TENSORS(own, gradus_gradient(sum_of(gradus_square(multiplied(x, w))), w)), GRADUS_NO_UPDATES);
+    define(g, "same", GRADUS_TENSORS(gradus_min(gradus_equal(own, built_in), GRADUS_ALL_AXES, false)), GRADUS_NO_UPDATES);
+    gradus_program *p = compiled(g, 1);
+    const double values[] = {1, -2, 0.5, 0.25, 3};
+    const int32_t factors[] = {2, 1, -1, 4, 1};
+    bool same = false;
+    assert_int_equal(gradus_call(p, "same", 1, GRADUS_INPUTS(values, factors, &(float){1}), GRADUS_OUTPUTS(&same)), GRADUS_OK);
+    assert_true(same);
+    gradus_program_destroy(&p);
     finish(g, "some cotangents");
 }
 
@@ -362,13 +371,14 @@ static gradus_tensor noted(gradus_tensor x, const char *name, bool effects) {
                          .user = (void *)(uintptr_t)name, .effects = effects);
 }
 
-static void assert_calls(gradus_graph *g, const char *expected) {
+static void assert_calls(gradus_graph *g, const char *expected, size_t outputs) {
     for (int32_t threads = 1; threads <= 2; threads++) {
         gradus_program *p = compiled(g, threads);
         const float x = 3;
-        float y[4] = {0};
+        float y[2] = {0};
+        const gradus_out out[] = {{&y[0], 0}, {&y[1], 0}};
         calls[0] = '\0';
-        for (int i = 0; i < 2; i++) assert_int_equal(gradus_call(p, "f", 1, GRADUS_INPUTS(&x), GRADUS_OUTPUTS(y)), GRADUS_OK);
+        for (int i = 0; i < 2; i++) assert_int_equal(gradus_call(p, "f", 1, GRADUS_INPUTS(&x), (gradus_outputs){out, outputs}), GRADUS_OK);
         assert_int_equal(strlen(calls), 2 * strlen(expected));
         assert_memory_equal(calls, expected, strlen(expected));
         assert_memory_equal(calls + strlen(expected), expected, strlen(expected));
@@ -383,20 +393,33 @@ static void test_called_once_and_in_order(void **state) {
     gradus_tensor x = gradus_input(g, "x", GRADUS_F32, GRADUS_SCALAR);
     gradus_tensor a = noted(gradus_exp(x), "a", true), b = noted(x, "b", true), c = noted(b, "c", true);
     define(g, "f", GRADUS_TENSORS(gradus_add(gradus_mul(c, gradus_exp(c)), gradus_add(gradus_exp(a), a))), GRADUS_NO_UPDATES);
-    assert_calls(g, "abc");
+    assert_calls(g, "abc", 1);
+
+    g = gradus_graph_create(); /* scalars all fit into one kernel, which would have to run before a and after b */
+    x = gradus_input(g, "x", GRADUS_F32, GRADUS_SCALAR);
+    a = noted(gradus_exp(x), "a", true), b = noted(x, "b", true);
+    define(g, "f", GRADUS_TENSORS(gradus_add(a, gradus_exp(b))), GRADUS_NO_UPDATES);
+    assert_calls(g, "ab", 1);
+
+    g = gradus_graph_create(); /* made again for other inputs, be they the same after all */
+    x = gradus_input(g, "x", GRADUS_F32, GRADUS_SCALAR);
+    a = noted(x, "a", true), b = gradus_substitute(a, GRADUS_TENSORS(x), GRADUS_TENSORS(gradus_reshape(x, GRADUS_SCALAR)));
+    c = gradus_substitute(a, GRADUS_TENSORS(x), GRADUS_TENSORS(gradus_neg(gradus_neg(x))));
+    define(g, "f", GRADUS_TENSORS(b, c), GRADUS_NO_UPDATES);
+    assert_calls(g, "aa", 2);
 
     g = gradus_graph_create(); /* equal pure ones are one; what nothing needs is none */
     x = gradus_input(g, "x", GRADUS_F32, GRADUS_SCALAR);
     noted(x, "d", false);
     a = noted(x, "a", false), b = noted(x, "b", false), c = noted(x, "a", false);
     define(g, "f", GRADUS_TENSORS(gradus_add(a, gradus_add(b, c))), GRADUS_NO_UPDATES);
-    assert_calls(g, "ab");
+    assert_calls(g, "ab", 1);
 
     g = gradus_graph_create(); /* with effects they are two, even if the result turns out not to matter */
     x = gradus_input(g, "x", GRADUS_F32, GRADUS_SCALAR);
     gradus_tensor dropped = gradus_where(gradus_training(g), noted(x, "a", true), noted(x, "a", true));
     define(g, "f", GRADUS_TENSORS(dropped), GRADUS_NO_UPDATES);
-    assert_calls(g, "aa");
+    assert_calls(g, "aa", 1);
 }
 
 /* --- as text --------------------------------------------------------------------------------------------------------- */
