@@ -109,6 +109,15 @@ static void dot_backward(int n, const double *x, int step_x, const double *y, in
     }
 }
 
+typedef struct {
+    double number;
+} context;
+
+static int add_number(const double *x0, double *y, int64_t n, int64_t batch, const context *user) {
+    for (int64_t i = 0; i < n; i++) y[i] = x0[i] + user->number * (double)batch;
+    return 0;
+}
+
 static float first_of(const float *x0) { return x0[0]; }
 
 /* --- values -------------------------------------------------------------------------------------------------------- */
@@ -162,6 +171,7 @@ static gradus_status as_first(void *user, const gradus_shape *in, size_t n, grad
 static void test_every_way_to_pass(void **state) {
     (void)state;
     static float number = 2.5f;
+    static context seven = {7};
     gradus_graph *g = gradus_graph_create();
     gradus_tensor d = gradus_input(g, "d", GRADUS_F64, GRADUS_SHAPE(GRADUS_BATCH, 9));
     gradus_tensor v = gradus_param(g, "v", GRADUS_F64, GRADUS_SHAPE(9), gradus_ones());
@@ -173,6 +183,8 @@ static void test_every_way_to_pass(void **state) {
                                             .backward = GRADUS_FUNCTION(scaled_backward));
     const gradus_tensor ys[] = {
         gradus_custom(GRADUS_TENSORS(d, v), .function = GRADUS_FUNCTION(affine), .signature = AFFINE, .shape = as_first),
+        gradus_custom(GRADUS_TENSORS(d), .function = GRADUS_FUNCTION(add_number), .user = &seven,
+                      .signature = "int add_number(const double *x0, double *y, int64_t n, int64_t batch, const context *user)"),
         by_struct,
         gradus_gradient(sum_of(gradus_square(by_struct)), f),
         gradus_custom(GRADUS_TENSORS(i), .function = GRADUS_FUNCTION(row_sums), .shape = first_axis,
@@ -183,8 +195,8 @@ static void test_every_way_to_pass(void **state) {
         gradus_custom(GRADUS_TENSORS(f), .symbol = "reversed_as_i32", .function = GRADUS_FUNCTION(reversed), .dtype = GRADUS_I32,
                       .signature = "void reversed(const void *x0, void *y, size_t y_n)"),
     };
-    assert_int_equal(gradus_dtype_of(ys[3]), GRADUS_I64);
-    assert_int_equal(gradus_dtype_of(ys[6]), GRADUS_I32);
+    assert_int_equal(gradus_dtype_of(ys[4]), GRADUS_I64);
+    assert_int_equal(gradus_dtype_of(ys[7]), GRADUS_I32);
     define(g, "f", gradus_list(ys, COUNT(ys)), GRADUS_NO_UPDATES);
     finish(g, "every way to pass");
 }
