@@ -115,7 +115,7 @@ typedef struct {
 
 static int add_number(const double *x0, double *y, int64_t n, int64_t batch, const context *user) {
     for (int64_t i = 0; i < n; i++) y[i] = x0[i] + user->number * (double)batch;
-    return 0;
+    return n != 9 * batch;
 }
 
 static float first_of(const float *x0) { return x0[0]; }
