@@ -16,7 +16,8 @@ static llvm operand_pointer(const emitter *e, uint32_t i) { return e->pointers[e
 /* The memory of that result; NULL where the function has none. */
 static llvm result_pointer(const emitter *e, uint32_t result) {
     for (uint32_t s = 0; s < e->k->stores.count; s++)
-        if (e->k->values.items[e->k->stores.items[s].value].result == result) return e->pointers[e->k->stores.items[s].to.buffer];
+        if (e->k->values.items[e->k->stores.items[s].value].result == result)
+            return e->pointers[e->k->stores.items[s].to.buffer];
     return NULL;
 }
 
@@ -25,7 +26,8 @@ static llvm external_function(const emitter *e, const char *name, LLVMTypeRef ty
     llvm function = LLVMGetNamedFunction(e->module, name);
     if (!function) function = LLVMAddFunction(e->module, name, type);
     const unsigned kind = LLVMGetEnumAttributeKindForName("nobuiltin", strlen("nobuiltin"));
-    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(e->context, kind, 0));
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateEnumAttribute(e->context, kind, 0));
     return function;
 }
 
@@ -41,8 +43,12 @@ static llvm argument(const emitter *e, const node *n, uint32_t i) {
         return LLVMBuildLoad2(e->b, storage_of(e, (gradus_dtype)p->type), operand_pointer(e, pass->of), "");
     case PASS_RESULT: return result_pointer(e, pass->of);
     case PASS_USER: return e->scratch;
-    case PASS_VALUE: return p->type == GRADUS_BOOL ? LLVMConstInt(e->i8, p->value.u8, false) : constant(e, (gradus_dtype)p->type, p->value);
-    case PASS_COUNT: case PASS_EXTENT: case PASS_BATCH: break;
+    case PASS_VALUE:
+        return p->type == GRADUS_BOOL ? LLVMConstInt(e->i8, p->value.u8, false)
+                                      : constant(e, (gradus_dtype)p->type, p->value);
+    case PASS_COUNT:
+    case PASS_EXTENT:
+    case PASS_BATCH: break;
     }
     llvm number = extent_value(e, custom_number(pass, &custom_about(e->list->graph, n, pass)->shape));
     return p->type == GRADUS_I64 ? number : LLVMBuildTrunc(e->b, number, e->i32, "");
@@ -84,7 +90,8 @@ static void put_shape(const emitter *e, llvm shapes, uint32_t at, const gradus_s
     const int64_t first = (int64_t)at * (GRADUS_MAX_RANK + 1);
     put(e, shapes, first, int_constant(e, s->d[0]));
     for (int i = 0; i < GRADUS_MAX_RANK; i++)
-        put(e, shapes, first + 1 + i, i < shape_rank(s) ? extent_value(e, extent_of(shape_dim(s, i))) : int_constant(e, 0));
+        put(e, shapes, first + 1 + i,
+            i < shape_rank(s) ? extent_value(e, extent_of(shape_dim(s, i))) : int_constant(e, 0));
 }
 
 static llvm call_with_struct(const emitter *e, const node *n) {
@@ -105,7 +112,8 @@ static llvm call_with_struct(const emitter *e, const node *n) {
     LLVMTypeRef types[] = {e->ptr, e->ptr, e->i64, e->ptr, e->ptr};
     LLVMTypeRef record = LLVMStructTypeInContext(e->context, types, 5, false);
     llvm argument = stack_array(e, record, 1);
-    for (unsigned i = 0; i < 5; i++) LLVMBuildStore(e->b, fields[i], LLVMBuildStructGEP2(e->b, record, argument, i, ""));
+    for (unsigned i = 0; i < 5; i++)
+        LLVMBuildStore(e->b, fields[i], LLVMBuildStructGEP2(e->b, record, argument, i, ""));
     LLVMTypeRef type = LLVMFunctionType(e->i32, types, 1, false);
     return LLVMBuildCall2(e->b, type, external_function(e, c->symbol, type), &argument, 1, "");
 }

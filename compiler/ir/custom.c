@@ -44,23 +44,28 @@ static bool unknown(const description *d, const parameter *p) {
     if (d->operands <= 1) text_append(&known, "x0");
     else text_append(&known, "x0 … x%u", d->operands - 1);
     text_append(&known, d->c->backward ? ", y, dy, dx0 …" : ", y");
-    return prototype_wrong(d->c->signature, p, d->why,
-                           "the name says nothing that is known; pointers are %s and user; numbers are n, batch, x0_n, x0_d0 "
-                           "and the like, or have their value behind them (= 0.5)",
-                           known.data);
+    return prototype_wrong(
+        d->c->signature, p, d->why,
+        "the name says nothing that is known; pointers are %s and user; numbers are n, batch, x0_n, x0_d0 "
+        "and the like, or have their value behind them (= 0.5)",
+        known.data);
 }
 
 /* A tensor's memory or, where it has one element, that. */
 static bool pass_tensor(const description *d, const parameter *p, tensor_name tensor, uint32_t number, passed *pass) {
     const bool backward = d->c->backward, result = backward ? tensor == TENSOR_DX : tensor == TENSOR_Y;
     if (!backward && tensor >= TENSOR_DY) return wrong(d, p, "only a backward function has cotangents");
-    if (number >= d->operands) return wrong(d, p, d->operands == 1 ? "there is one operand, x0" : "there are not as many operands");
+    if (number >= d->operands)
+        return wrong(d, p, d->operands == 1 ? "there is one operand, x0" : "there are not as many operands");
     if (p->stars > 1) return wrong(d, p, "a pointer to a pointer; right is T *");
-    if (!p->stars && (result || p->type == C_VOID)) return wrong(d, p, "it is passed by a pointer: const T * for what is read, T * for what is written");
+    if (!p->stars && (result || p->type == C_VOID))
+        return wrong(d, p, "it is passed by a pointer: const T * for what is read, T * for what is written");
     if (result && d->c->by_value) return wrong(d, p, "the function returns its result, so there is no y");
     if (p->type == C_OTHER || (p->is_unsigned && p->type != GRADUS_U8 && p->type != GRADUS_BOOL))
-        return wrong(d, p, "no dtype has that type; right are float, double, int32_t, int64_t, uint8_t, bool, or void for any");
-    if (p->stars && p->is_const == result) return wrong(d, p, result ? "it is written, and so not const" : "it is read, and so const: const T *");
+        return wrong(
+            d, p, "no dtype has that type; right are float, double, int32_t, int64_t, uint8_t, bool, or void for any");
+    if (p->stars && p->is_const == result)
+        return wrong(d, p, result ? "it is written, and so not const" : "it is read, and so const: const T *");
     *pass = (passed){.kind = result ? PASS_RESULT : PASS_OPERAND, .of = number};
     if (!result && tensor == TENSOR_Y) pass->of = d->operands;
     if (tensor == TENSOR_DY) pass->of = d->operands + d->c->needs_y;
@@ -68,16 +73,19 @@ static bool pass_tensor(const description *d, const parameter *p, tensor_name te
 }
 
 /* An extent or a number of elements of the tensor that has that shape. */
-static bool pass_extent(const description *d, const parameter *p, tensor_name tensor, uint32_t number, const char *rest, passed *pass) {
+static bool pass_extent(const description *d, const parameter *p, tensor_name tensor, uint32_t number, const char *rest,
+                        passed *pass) {
     if (number >= d->operands) return wrong(d, p, "there are not as many operands");
-    if (p->type != GRADUS_I32 && p->type != GRADUS_I64) return wrong(d, p, "an extent is a whole number: int64_t, int, size_t, …");
+    if (p->type != GRADUS_I32 && p->type != GRADUS_I64)
+        return wrong(d, p, "an extent is a whole number: int64_t, int, size_t, …");
     pass->of = number;
     if (tensor == TENSOR_Y && d->c->by_value)
         return wrong(d, p, "the function returns its result, one number; how many elements an operand has is x0_n");
     if (tensor == TENSOR_Y || tensor == TENSOR_DY) pass->of = d->c->backward ? d->operands + d->c->needs_y : THE_RESULT;
     pass->kind = PASS_COUNT;
     if (strcmp(rest, "_n") == 0) return true;
-    if (strncmp(rest, "_d", 2) != 0 || rest[2] < '0' || rest[2] >= '0' + GRADUS_MAX_RANK || rest[3]) return unknown(d, p);
+    if (strncmp(rest, "_d", 2) != 0 || rest[2] < '0' || rest[2] >= '0' + GRADUS_MAX_RANK || rest[3])
+        return unknown(d, p);
     pass->kind = PASS_EXTENT;
     pass->axis = rest[2] - '0';
     return true;
@@ -117,8 +125,8 @@ bool custom_describe(custom *c, uint32_t operands, arena *memory, text *why) {
     for (uint32_t i = 0; i < p->count; i++)
         c->needs_y |= c->backward && !p->parameters[i].has_value && strcmp(p->parameters[i].name, "y") == 0;
     if (c->backward && p->returns != C_VOID && p->returns != GRADUS_I32) {
-        text_append(why, "its signature \"%s\" returns a %s; a backward function returns void, int or gradus_status", c->signature,
-                    c_type_name((gradus_dtype)p->returns));
+        text_append(why, "its signature \"%s\" returns a %s; a backward function returns void, int or gradus_status",
+                    c->signature, c_type_name((gradus_dtype)p->returns));
         return false;
     }
     for (uint32_t i = 0; i < p->count; i++) {
@@ -150,7 +158,8 @@ const custom *custom_copy(const custom *c, arena *memory) {
 }
 
 bool custom_equal(const custom *a, const custom *b) {
-    if (a->function != b->function || a->user != b->user || a->backward != b->backward || a->effects != b->effects) return false;
+    if (a->function != b->function || a->user != b->user || a->backward != b->backward || a->effects != b->effects)
+        return false;
     if (strcmp(a->symbol, b->symbol) != 0 || !a->signature != !b->signature) return false;
     return !a->signature || strcmp(a->signature, b->signature) == 0;
 }
@@ -173,16 +182,20 @@ extent custom_number(const passed *pass, const gradus_shape *shape) {
     return extent_of(pass->kind == PASS_EXTENT ? shape_dim(shape, pass->axis) : GRADUS_BATCH);
 }
 
-static bool is_number(const passed *pass) { return pass->kind == PASS_COUNT || pass->kind == PASS_EXTENT || pass->kind == PASS_BATCH; }
+static bool is_number(const passed *pass) {
+    return pass->kind == PASS_COUNT || pass->kind == PASS_EXTENT || pass->kind == PASS_BATCH;
+}
 
 bool custom_numbers_fit(const gradus_graph *g, const node *n, int64_t batch) {
     const custom *c = n->attr.call;
     for (uint32_t i = 0; c->signature && i < c->prototype.count; i++) {
         const parameter *p = &c->prototype.parameters[i];
         if (!is_number(&c->passes[i]) || p->type != GRADUS_I32) continue;
-        const int64_t number = extent_at(custom_number(&c->passes[i], &custom_about(g, n, &c->passes[i])->shape), batch);
+        const int64_t number =
+            extent_at(custom_number(&c->passes[i], &custom_about(g, n, &c->passes[i])->shape), batch);
         if (number >= 0 && number <= INT32_MAX) continue;
-        fail(GRADUS_ERROR_ARGUMENT, "%s:%d: custom %s: `%s` can be more than 2^31 - 1, which its type does not hold; right is int64_t",
+        fail(GRADUS_ERROR_ARGUMENT,
+             "%s:%d: custom %s: `%s` can be more than 2^31 - 1, which its type does not hold; right is int64_t",
              n->where.file ? n->where.file : "?", n->where.line, c->symbol, p->name);
         return false;
     }

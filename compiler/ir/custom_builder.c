@@ -46,9 +46,12 @@ static bool describe(gradus_graph *g, custom *c, uint32_t operands, const char *
 
 static bool forward_call(gradus_graph *g, gradus_tensors x, const gradus_custom_options *o, custom *c) {
     if (!o->function == !o->run)
-        return refuse(g, o->run ? ".function and .run; right is one of them" : "no function: give .function with .signature, or .run");
-    if (o->run && o->signature) return refuse(g, ".run with a .signature; it takes a gradus_custom_call, and .function has one");
-    if (o->function && !o->signature) return refuse(g, ".function without .signature, its prototype as in C, with parameters x0, x1, …, y, n");
+        return refuse(g, o->run ? ".function and .run; right is one of them"
+                                : "no function: give .function with .signature, or .run");
+    if (o->run && o->signature)
+        return refuse(g, ".run with a .signature; it takes a gradus_custom_call, and .function has one");
+    if (o->function && !o->signature)
+        return refuse(g, ".function without .signature, its prototype as in C, with parameters x0, x1, …, y, n");
     if (o->run && !o->symbol) return refuse(g, ".run without .symbol, the function's name");
     c->function = o->run ? (void (*)(void))o->run : o->function;
     c->signature = o->signature;
@@ -67,7 +70,8 @@ static void append_cotangents(text *t, gradus_tensors x, gradus_dtype dtype) {
 }
 
 /* The forward function's signature with y replaced by dy and, behind it, dx0, dx1, …; at the end where there is no y. */
-static const char *backward_signature(gradus_graph *g, const custom *forward, gradus_tensors x, gradus_dtype dtype, const char *name) {
+static const char *backward_signature(gradus_graph *g, const custom *forward, gradus_tensors x, gradus_dtype dtype,
+                                      const char *name) {
     const prototype *p = &forward->prototype;
     text t = {.memory = &g->memory};
     text_append(&t, "%s %s(", p->returns == GRADUS_I32 ? "int" : "void", name);
@@ -83,12 +87,15 @@ static const char *backward_signature(gradus_graph *g, const custom *forward, gr
     return t.data;
 }
 
-static bool backward_call(gradus_graph *g, gradus_tensors x, const gradus_custom_options *o, gradus_dtype dtype, custom *forward) {
+static bool backward_call(gradus_graph *g, gradus_tensors x, const gradus_custom_options *o, gradus_dtype dtype,
+                          custom *forward) {
     forward->gradient = o->gradient;
     if (o->backward && o->gradient) return refuse(g, ".backward and .gradient; right is one of them");
-    if (!o->backward && (o->backward_signature || o->backward_symbol)) return refuse(g, "a signature or symbol of .backward, and no .backward");
+    if (!o->backward && (o->backward_signature || o->backward_symbol))
+        return refuse(g, "a signature or symbol of .backward, and no .backward");
     if (!o->backward) return true;
-    if (o->run && o->backward_signature) return refuse(g, ".backward_signature with .run; then it takes a gradus_custom_call, too");
+    if (o->run && o->backward_signature)
+        return refuse(g, ".backward_signature with .run; then it takes a gradus_custom_call, too");
     custom *c = ARENA_NEW(&g->memory, custom);
     text name = {.memory = &g->memory};
     text_append(&name, "%s_backward", forward->symbol);
@@ -103,7 +110,8 @@ static bool backward_call(gradus_graph *g, gradus_tensors x, const gradus_custom
     return describe(g, c, (uint32_t)x.count, symbol);
 }
 
-static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const gradus_custom_options *o, const custom *c, gradus_shape *shape) {
+static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const gradus_custom_options *o,
+                         const custom *c, gradus_shape *shape) {
     *shape = (gradus_shape){{0}};
     if (!o->shape && c->by_value) return true;
     if (!o->shape) {
@@ -118,7 +126,8 @@ static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const g
     const gradus_status status = o->shape(o->user, in, count, shape);
     g->here = here;
     if (status == GRADUS_OK) return compose_valid_shape(g, "custom", GRADUS_F64, shape);
-    compose_fail(g, "custom", "%s: its shape function refuses the operands: %s", c->symbol, fail_status() ? gradus_last_error() : "no reason given");
+    compose_fail(g, "custom", "%s: its shape function refuses the operands: %s", c->symbol,
+                 fail_status() ? gradus_last_error() : "no reason given");
     return false;
 }
 
@@ -127,19 +136,23 @@ static gradus_dtype result_dtype(const gradus_custom_options *o, const custom *c
     if (o->dtype) return o->dtype;
     if (c->by_value) return (gradus_dtype)c->prototype.returns;
     for (uint32_t i = 0; c->signature && i < c->prototype.count; i++)
-        if (c->passes[i].kind == PASS_RESULT && c->prototype.parameters[i].type > 0) return (gradus_dtype)c->prototype.parameters[i].type;
+        if (c->passes[i].kind == PASS_RESULT && c->prototype.parameters[i].type > 0)
+            return (gradus_dtype)c->prototype.parameters[i].type;
     return first;
 }
 
 static uint32_t build_custom(gradus_graph *g, gradus_tensors x, const gradus_custom_options *o) {
     custom c = {0};
     node_spec spec = {.op = OP_custom, .n_inputs = (uint32_t)x.count};
-    if (x.count > CUSTOM_OPERANDS) return compose_fail(g, "custom", "%zu operands; right are 1 to %d", x.count, CUSTOM_OPERANDS);
+    if (x.count > CUSTOM_OPERANDS)
+        return compose_fail(g, "custom", "%zu operands; right are 1 to %d", x.count, CUSTOM_OPERANDS);
     for (size_t i = 0; i < sizeof o->reserved_ / sizeof *o->reserved_; i++)
-        if (o->reserved_[i]) return compose_fail(g, "custom", "an option is set that this version of the library does not know");
+        if (o->reserved_[i])
+            return compose_fail(g, "custom", "an option is set that this version of the library does not know");
     if (!forward_call(g, x, o, &c)) return 0;
     spec.dtype = result_dtype(o, &c, node_of(x.items[0])->dtype);
-    if (gradus_dtype_size(spec.dtype) == 0) return compose_fail(g, "custom", ".dtype %d is none; right are GRADUS_F32 to GRADUS_BOOL", (int)spec.dtype);
+    if (gradus_dtype_size(spec.dtype) == 0)
+        return compose_fail(g, "custom", ".dtype %d is none; right are GRADUS_F32 to GRADUS_BOOL", (int)spec.dtype);
     uint32_t ids[CUSTOM_OPERANDS];
     for (size_t i = 0; i < x.count; i++) ids[i] = x.items[i].id;
     if (!backward_call(g, x, o, spec.dtype, &c) || !result_shape(g, ids, spec.n_inputs, o, &c, &spec.shape)) return 0;
@@ -148,7 +161,8 @@ static uint32_t build_custom(gradus_graph *g, gradus_tensors x, const gradus_cus
     return graph_add(g, &spec);
 }
 
-gradus_tensor gradus_custom_with(const char *file, int line, gradus_tensors operands, const gradus_custom_options *options) {
+gradus_tensor gradus_custom_with(const char *file, int line, gradus_tensors operands,
+                                 const gradus_custom_options *options) {
     gradus_custom_options o;
     call_options(&o, sizeof o, options);
     CALL(NULL, "custom", operands, build_custom(g, operands, &o));

@@ -80,8 +80,8 @@ static bool accept_mark(reader *r, char mark) {
 
 static bool expected(const reader *r, const char *what) {
     const size_t word = word_length(r->at);
-    text_append(r->why, "character %zu of its signature \"%s\": expected %s, found ", (size_t)(r->at - r->signature) + 1, r->signature,
-                what);
+    text_append(r->why, "character %zu of its signature \"%s\": expected %s, found ",
+                (size_t)(r->at - r->signature) + 1, r->signature, what);
     if (*r->at) text_append(r->why, "%.*s", word ? (int)word : 1, r->at);
     else text_append(r->why, "the end");
     return false;
@@ -96,7 +96,9 @@ bool prototype_wrong(const char *signature, const parameter *p, text *why, const
     return false;
 }
 
-static bool is_word(const char *word, size_t length, const char *is) { return strlen(is) == length && memcmp(word, is, length) == 0; }
+static bool is_word(const char *word, size_t length, const char *is) {
+    return strlen(is) == length && memcmp(word, is, length) == 0;
+}
 
 static bool is_among(const char *word, size_t length, const char *const *list) {
     for (; *list; list++)
@@ -106,8 +108,8 @@ static bool is_among(const char *word, size_t length, const char *const *list) {
 
 static const char *const qualifiers[] = {"const",  "volatile", "restrict", "__restrict", "__restrict__",
                                          "extern", "static",   "inline",   "register",   NULL};
-static const char *const specifiers[] = {"void", "float",  "double", "int", "unsigned", "signed", "long",
-                                         "char", "short",  "bool",   "_Bool", NULL};
+static const char *const specifiers[] = {"void", "float", "double", "int",  "unsigned", "signed",
+                                         "long", "char",  "short",  "bool", "_Bool",    NULL};
 
 /* --- declarations -------------------------------------------------------------------------------------------------- */
 
@@ -200,7 +202,8 @@ static bool read_parameter(reader *r, parameter *p) {
     const c_type *type = find_type(&d);
     if (!d.type.length) return expected(r, "a parameter as in C");
     if (!d.name) return expected(r, "the parameter's name: it says what is passed");
-    *p = (parameter){.type = type->type, .is_unsigned = type->is_unsigned, .is_const = d.is_const, .stars = d.stars, .name = d.name};
+    *p = (parameter){
+        .type = type->type, .is_unsigned = type->is_unsigned, .is_const = d.is_const, .stars = d.stars, .name = d.name};
     if (accept_mark(r, '[')) {
         r->at += strcspn(r->at, "]");
         if (!accept_mark(r, ']')) return expected(r, "]");
@@ -238,7 +241,8 @@ bool prototype_read(const char *signature, arena *memory, prototype *p, text *wh
     const declaration d = read_declaration(&r);
     const c_type *type = find_type(&d);
     if (!d.name) return expected(&r, "a prototype as in C: a type, a name and parameters");
-    const bool right = type->type == C_VOID || type->type == GRADUS_I32 || type->type == GRADUS_F32 || type->type == GRADUS_F64;
+    const bool right =
+        type->type == C_VOID || type->type == GRADUS_I32 || type->type == GRADUS_F32 || type->type == GRADUS_F64;
     if (d.stars || type->is_unsigned || !right) {
         r.at = signature + strspn(signature, " \t\r\n");
         return expected(&r, "void, int, gradus_status, float or double as what it returns");

@@ -61,9 +61,12 @@ static slot argument(const invocation *v, const parameter *p, const passed *pass
     case PASS_RESULT: s.pointer = v->results[pass->of]; break;
     case PASS_USER: s.pointer = v->n->attr.call->user; break;
     case PASS_VALUE: break;
-    case PASS_COUNT: case PASS_EXTENT: case PASS_BATCH: {
+    case PASS_COUNT:
+    case PASS_EXTENT:
+    case PASS_BATCH: {
         const bool of_result = pass->of == THE_RESULT || pass->kind == PASS_BATCH;
-        const int64_t number = extent_at(custom_number(pass, of_result ? &v->shapes[0] : &v->x[pass->of].shape), v->batch);
+        const int64_t number =
+            extent_at(custom_number(pass, of_result ? &v->shapes[0] : &v->x[pass->of].shape), v->batch);
         if (p->type == GRADUS_I64) s.number.i64 = number;
         else s.number.i32 = (int32_t)number;
     }
@@ -85,7 +88,8 @@ static int call_by_signature(const invocation *v) {
         double f64;
     } result = {0};
     for (uint32_t i = 0; i < p->count; i++) {
-        types[i] = p->parameters[i].stars ? &ffi_type_pointer : ffi_type_of(p->parameters[i].type, p->parameters[i].is_unsigned);
+        types[i] = p->parameters[i].stars ? &ffi_type_pointer
+                                          : ffi_type_of(p->parameters[i].type, p->parameters[i].is_unsigned);
         slots[i] = argument(v, &p->parameters[i], &c->passes[i]);
         pointers[i] = &slots[i];
     }
@@ -103,7 +107,8 @@ static int call_with_struct(const invocation *v) {
         shapes[i] = v->x[i].shape;
     }
     for (uint32_t i = 0; i < v->count; i++) shapes[v->n->n_inputs + i] = v->shapes[i];
-    const gradus_custom_call call = {.inputs = inputs, .outputs = v->results, .batch = v->batch, .shapes = shapes, .user = v->n->attr.call->user};
+    const gradus_custom_call call = {
+        .inputs = inputs, .outputs = v->results, .batch = v->batch, .shapes = shapes, .user = v->n->attr.call->user};
     return ((gradus_status(*)(const gradus_custom_call *))v->n->attr.call->function)(&call);
 }
 
@@ -116,6 +121,9 @@ gradus_status evaluate_custom(const node *n, int64_t batch, const array *x, arra
     if (!room) return fail_out_of_memory("custom");
     if (!status) return GRADUS_OK;
     const char *where = n->where.file ? n->where.file : "?";
-    if (fail_status()) return fail(GRADUS_ERROR_CALLBACK, "%s:%d: custom %s: %s", where, n->where.line, n->attr.call->symbol, gradus_last_error());
-    return fail(GRADUS_ERROR_CALLBACK, "%s:%d: custom %s: it returned %d", where, n->where.line, n->attr.call->symbol, status);
+    if (fail_status())
+        return fail(GRADUS_ERROR_CALLBACK, "%s:%d: custom %s: %s", where, n->where.line, n->attr.call->symbol,
+                    gradus_last_error());
+    return fail(GRADUS_ERROR_CALLBACK, "%s:%d: custom %s: it returned %d", where, n->where.line, n->attr.call->symbol,
+                status);
 }

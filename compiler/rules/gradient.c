@@ -319,16 +319,19 @@ static void build_backward(D d) {
     const source here = g->here;
     for (uint32_t i = 0; i < d->n->n_inputs; i++) x[i] = (gradus_tensor){g, d->n->inputs[i]};
     fail_forget();
-    const gradus_status status = c->gradient(c->user, gradus_list(x, d->n->n_inputs), (gradus_tensor){g, R}, (gradus_tensor){g, DR}, dx);
+    const gradus_status status =
+        c->gradient(c->user, gradus_list(x, d->n->n_inputs), (gradus_tensor){g, R}, (gradus_tensor){g, DR}, dx);
     g->here = here;
-    if (status) compose_fail(g, "custom", "%s: its gradient fails: %s", c->symbol, fail_status() ? gradus_last_error() : "no reason given");
+    if (status)
+        compose_fail(g, "custom", "%s: its gradient fails: %s", c->symbol,
+                     fail_status() ? gradus_last_error() : "no reason given");
     for (uint32_t i = 0; i < d->n->n_inputs && g->status == GRADUS_OK; i++) {
         if (!d->wants[i] || !dx[i].graph) continue;
         const node *is = graph_node(g, d->n->inputs[i]);
         if (fits(g, dx[i], d->n->inputs[i])) d->gives[i] = dx[i].id;
         else
-            compose_fail(g, "custom", "%s: its gradient made a dx[%u] that is not as the operand, %s %s", c->symbol, i, gradus_dtype_name(is->dtype),
-                         shape_text(g, &is->shape));
+            compose_fail(g, "custom", "%s: its gradient made a dx[%u] that is not as the operand, %s %s", c->symbol, i,
+                         gradus_dtype_name(is->dtype), shape_text(g, &is->shape));
     }
 }
 

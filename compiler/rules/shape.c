@@ -428,7 +428,8 @@ static bool parameter_fits(gradus_graph *g, const node *n, uint32_t i) {
         prototype_wrong(c->signature, p, &why, "the tensor is %s, and only one of rank 0 is passed by its value; right is const %s *",
                         shape_text(g, &is->shape), c_type_name(is->dtype));
     else if (pass->kind == PASS_EXTENT && pass->axis >= shape_rank(&custom_about(g, n, pass)->shape))
-        prototype_wrong(c->signature, p, &why, "the tensor is %s, which has no axis %d", shape_text(g, &custom_about(g, n, pass)->shape), pass->axis);
+        prototype_wrong(c->signature, p, &why, "the tensor is %s, which has no axis %d",
+                        shape_text(g, &custom_about(g, n, pass)->shape), pass->axis);
     if (why.length) compose_fail(g, op_name(n->op), "%s: %s", c->symbol, why.data);
     return !why.length;
 }

@@ -15,15 +15,15 @@ enum { GRAPHS = 100 };
 
 static int called;
 
-#define FUNCTIONS(T)                                                              \
-    static int add_##T(const T *x0, const T *x1, T *y, int64_t n) {               \
-        called++;                                                                 \
-        for (int64_t i = 0; i < n; i++) y[i] = x0[i] + x1[i];                     \
-        return 0;                                                                 \
-    }                                                                             \
-    static void mul_##T(const T *x0, T *y, const T *x1, size_t n) {               \
-        called++;                                                                 \
-        for (size_t i = 0; i < n; i++) y[i] = x0[i] * x1[i];                      \
+#define FUNCTIONS(T)                                                \
+    static int add_##T(const T *x0, const T *x1, T *y, int64_t n) { \
+        called++;                                                   \
+        for (int64_t i = 0; i < n; i++) y[i] = x0[i] + x1[i];       \
+        return 0;                                                   \
+    }                                                               \
+    static void mul_##T(const T *x0, T *y, const T *x1, size_t n) { \
+        called++;                                                   \
+        for (size_t i = 0; i < n; i++) y[i] = x0[i] * x1[i];        \
     }
 FUNCTIONS(float)
 FUNCTIONS(double)
@@ -34,10 +34,14 @@ static const struct {
     void (*function)(void);
     const char *signature;
 } functions[] = {
-    {OP_add, GRADUS_F32, GRADUS_FUNCTION(add_float), "int add_float(const float *x0, const float *x1, float *y, int64_t n)"},
-    {OP_mul, GRADUS_F32, GRADUS_FUNCTION(mul_float), "void mul_float(const float *x0, float *y, const float *x1, size_t n)"},
-    {OP_add, GRADUS_F64, GRADUS_FUNCTION(add_double), "int add_double(const double *x0, const double *x1, double *y, int64_t n)"},
-    {OP_mul, GRADUS_F64, GRADUS_FUNCTION(mul_double), "void mul_double(const double *x0, double *y, const double *x1, size_t n)"},
+    {OP_add, GRADUS_F32, GRADUS_FUNCTION(add_float),
+     "int add_float(const float *x0, const float *x1, float *y, int64_t n)"},
+    {OP_mul, GRADUS_F32, GRADUS_FUNCTION(mul_float),
+     "void mul_float(const float *x0, float *y, const float *x1, size_t n)"},
+    {OP_add, GRADUS_F64, GRADUS_FUNCTION(add_double),
+     "int add_double(const double *x0, const double *x1, double *y, int64_t n)"},
+    {OP_mul, GRADUS_F64, GRADUS_FUNCTION(mul_double),
+     "void mul_double(const double *x0, double *y, const double *x1, size_t n)"},
 };
 
 /* Makes a node a call; 0 where there is no function for it. */
@@ -62,7 +66,8 @@ static int put_calls(gradus_graph *g, uint64_t seed) {
     guard here;
     if (GUARDED(&here)) {
         for (uint32_t id = 1; id < g->nodes.count; id++)
-            if (random_up_to(&random, 4) > 0) made += call_instead(g, g->nodes.items[id], random_up_to(&random, 4) == 0);
+            if (random_up_to(&random, 4) > 0)
+                made += call_instead(g, g->nodes.items[id], random_up_to(&random, 4) == 0);
         guard_leave(&here);
     }
     return made;

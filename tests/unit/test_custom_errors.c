@@ -47,13 +47,16 @@ static void test_signatures(void **state) {
     static const struct {
         const char *signature, *message;
     } rows[] = {
-        {"", "character 1 of its signature \"\": expected a prototype as in C: a type, a name and parameters, found the end"},
+        {"", "character 1 of its signature \"\": expected a prototype as in C: a type, a name and parameters, found "
+             "the end"},
         {"multiply", "expected a prototype"},
         {"int (*multiply)(float *y)", "expected a prototype as in C: a type, a name and parameters, found ("},
         {"long multiply(const float *x0, float *y)", "character 1 of its signature"},
-        {"unsigned multiply(const float *x0, float *y)", "expected void, int, gradus_status, float or double as what it returns, found unsigned"},
+        {"unsigned multiply(const float *x0, float *y)",
+         "expected void, int, gradus_status, float or double as what it returns, found unsigned"},
         {"float multiply(const float *x0, float *y)", "`float *y`: the function returns its result, so there is no y"},
-        {"float multiply(const float *x0, int n)", "`int n`: the function returns its result, one number; how many elements an operand has is x0_n"},
+        {"float multiply(const float *x0, int n)",
+         "`int n`: the function returns its result, one number; how many elements an operand has is x0_n"},
         {"int *multiply(const float *x0, float *y)", "expected void, int, gradus_status, float or double"},
         {"int multiply", "character 13 of its signature \"int multiply\": expected (, found the end"},
         {"int multiply()", "character 14 of its signature \"int multiply()\": expected a parameter as in C, found )"},
@@ -64,9 +67,11 @@ static void test_signatures(void **state) {
         {"int multiply(const float *x0, float *y) { }", "character 41 of its signature"},
         {"int multiply(const float *x0, float *y, ...)", "expected a parameter as in C, found ."},
         {"int multiply(int (*x0)(int), float *y)", "expected the parameter's name"},
-        {"int multiply(const float *x0, const float *x0, float *y)", "`const float *x0`: a second parameter of that name"},
+        {"int multiply(const float *x0, const float *x0, float *y)",
+         "`const float *x0`: a second parameter of that name"},
         {"int multiply(const float x0[3, float *y)", "expected ], found the end"},
-        {"int multiply(const flaot *x0, float *y)", "character 14 of its signature, `const flaot *x0`: no dtype has that type; right are float, double"},
+        {"int multiply(const flaot *x0, float *y)",
+         "character 14 of its signature, `const flaot *x0`: no dtype has that type; right are float, double"},
         {"int multiply(const size_t *x0, float *y)", "no dtype has that type"},
         {"int multiply(const char *x0, float *y)", "no dtype has that type"},
         {"int multiply(const float **x0, float *y)", "a pointer to a pointer"},
@@ -75,28 +80,38 @@ static void test_signatures(void **state) {
         {"int multiply(const float *x0, int64_t n)", "has no y: the result, to be written"},
         {"int multiply(const float *x3, float *y)", "`const float *x3`: there are not as many operands"},
         {"int multiply(const float *x00000, float *y)", "the name says nothing that is known"},
-        {"int multiply(const float *a, float *y)", "`const float *a`: the name says nothing that is known; pointers are x0 … x2, y and user"},
+        {"int multiply(const float *a, float *y)",
+         "`const float *a`: the name says nothing that is known; pointers are x0 … x2, y and user"},
         {"int multiply(const float *x0, float *y, int64_t m)", "`int64_t m`: the name says nothing that is known"},
         {"int multiply(const float *x0, float *y, int64_t x0_m)", "says nothing that is known"},
         {"int multiply(const float *x0, float *y, int64_t x0_d8)", "says nothing that is known"},
         {"int multiply(const float *x0, float *y, int64_t x9_d0)", "there are not as many operands"},
-        {"int multiply(const float *x0, float *y, int64_t x0_d2)", "`int64_t x0_d2`: the tensor is (B, 3), which has no axis 2"},
-        {"int multiply(const float *x0, float *y, int64_t y_d4)", "`int64_t y_d4`: the tensor is (B, 3), which has no axis 4"},
+        {"int multiply(const float *x0, float *y, int64_t x0_d2)",
+         "`int64_t x0_d2`: the tensor is (B, 3), which has no axis 2"},
+        {"int multiply(const float *x0, float *y, int64_t y_d4)",
+         "`int64_t y_d4`: the tensor is (B, 3), which has no axis 4"},
         {"int multiply(const float *x0, float *y, float n)", "`float n`: an extent is a whole number"},
         {"int multiply(const float *x0, float *y, double x0_d0)", "an extent is a whole number"},
         {"int multiply(const float *x0, float y)", "`float y`: it is passed by a pointer"},
-        {"int multiply(float x0, float *y)", "`float x0`: the tensor is (B, 3), and only one of rank 0 is passed by its value; right is const float *"},
+        {"int multiply(float x0, float *y)",
+         "`float x0`: the tensor is (B, 3), and only one of rank 0 is passed by its value; right is const float *"},
         {"int multiply(const float *x0, float *y, const float *dy)", "only a backward function has cotangents"},
         {"int multiply(const float *x0, float *y, double a = )", "expected a number, found )"},
-        {"int multiply(const float *x0, float *y, int a = 3000000000)", "expected a whole number that the parameter's type holds"},
-        {"int multiply(const float *x0, float *y, uint8_t a = 256)", "expected a whole number that the parameter's type holds"},
-        {"int multiply(const float *x0, float *y, unsigned a = -1)", "expected a whole number that the parameter's type holds"},
+        {"int multiply(const float *x0, float *y, int a = 3000000000)",
+         "expected a whole number that the parameter's type holds"},
+        {"int multiply(const float *x0, float *y, uint8_t a = 256)",
+         "expected a whole number that the parameter's type holds"},
+        {"int multiply(const float *x0, float *y, unsigned a = -1)",
+         "expected a whole number that the parameter's type holds"},
         {"int multiply(const float *x0, float *y, int a = 1.5)", "expected , or ), found ."},
         {"int multiply(const float *x0, float *y, bool a = maybe)", "expected true or false, found maybe"},
         {"int multiply(const float *x0, float *y, float *a = 0)", "pointers and unknown types have none"},
-        {"int multiply(const double *x0, float *y)", "`const double *x0`: the tensor is f32 (B, 3), so right is float *"},
-        {"int multiply(const float *x1, float *y)", "`const float *x1`: the tensor is i32 (B, 3), so right is int32_t *"},
-        {"int gradus_multiply(const float *x0, float *y)", "the symbol \"gradus_multiply\" is no C identifier, or one that is taken"},
+        {"int multiply(const double *x0, float *y)",
+         "`const double *x0`: the tensor is f32 (B, 3), so right is float *"},
+        {"int multiply(const float *x1, float *y)",
+         "`const float *x1`: the tensor is i32 (B, 3), so right is int32_t *"},
+        {"int gradus_multiply(const float *x0, float *y)",
+         "the symbol \"gradus_multiply\" is no C identifier, or one that is taken"},
         {"void memcpy(const float *x0, float *y)", "the symbol \"memcpy\""},
     };
     for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
@@ -143,15 +158,18 @@ static void test_options(void **state) {
     SAYS(".dtype 40 is none");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .dtype = GRADUS_F64);
     SAYS("`float *y`: the tensor is f64 (B, 3), so right is double *");
-    gradus_custom(GRADUS_TENSORS(f, gradus_input(g, "w", GRADUS_F32, GRADUS_SHAPE(4))), .function = nothing, .signature = SIGNATURE);
+    gradus_custom(GRADUS_TENSORS(f, gradus_input(g, "w", GRADUS_F32, GRADUS_SHAPE(4))), .function = nothing,
+                  .signature = SIGNATURE);
     SAYS("shapes (B, 3) and (4) do not broadcast");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .shape = no_shape);
     SAYS("multiply: its shape function refuses the operands: no reason given");
-    gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .shape = no_shape, .user = (void *)(uintptr_t) "matrices");
+    gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .shape = no_shape,
+                  .user = (void *)(uintptr_t) "matrices");
     SAYS("multiply: its shape function refuses the operands: matrices are wanted");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .shape = wild_shape);
     SAYS("rank 20");
-    gradus_custom(GRADUS_TENSORS(h), .function = nothing, .signature = "double norm(const double *x)", .dtype = GRADUS_F32);
+    gradus_custom(GRADUS_TENSORS(h), .function = nothing, .signature = "double norm(const double *x)",
+                  .dtype = GRADUS_F32);
     SAYS("norm: it returns its result, a double, which is no f32 ()");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE);
     gradus_custom(GRADUS_TENSORS(f), .symbol = "multiply", .run = run_nothing);
@@ -173,7 +191,7 @@ static gradus_status odd_gradient(void *user, gradus_tensors x, gradus_tensor y,
     return GRADUS_OK;
 }
 
-#define DIFFERENTIATED(...)                                                                                       \
+#define DIFFERENTIATED(...) \
     gradus_gradient(gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, __VA_ARGS__), f)
 
 static void test_derivatives(void **state) {
@@ -181,13 +199,15 @@ static void test_derivatives(void **state) {
     static const struct {
         const char *signature, *message;
     } rows[] = {
-        {"int b(const float *dy, const float *z, float *dx0)", "the name says nothing that is known; pointers are x0, y, dy, dx0 … and user"},
+        {"int b(const float *dy, const float *z, float *dx0)",
+         "the name says nothing that is known; pointers are x0, y, dy, dx0 … and user"},
         {"int b(const float *dy)", "has no dx0, dx1, …: the cotangents, to be written"},
         {"int b(const float *dy, float *dx1)", "`float *dx1`: there is one operand, x0"},
         {"int b(float *y, float *dx0)", "`float *y`: it is read, and so const"},
         {"int b(const float *dx0)", "`const float *dx0`: it is written, and so not const"},
         {"int b(const float *dy, float dx0)", "`float dx0`: it is passed by a pointer"},
-        {"double b(const float *dy, float *dx0)", "returns a double; a backward function returns void, int or gradus_status"},
+        {"double b(const float *dy, float *dx0)",
+         "returns a double; a backward function returns void, int or gradus_status"},
         {"int memset(float *dx0)", "the symbol \"memset\""},
         {"int multiply(float *dx0)", ""}, /* another function under the forward one's name: below */
     };
@@ -208,8 +228,8 @@ static void test_derivatives(void **state) {
     SAYS("multiply: its gradient fails: not today");
     DIFFERENTIATED(.gradient = odd_gradient, .user = &g);
     SAYS("multiply: its gradient made a dx[0] that is not as the operand, f32 (B, 3)");
-    gradus_gradient(gradus_custom(GRADUS_TENSORS(f, gradus_exp(f)), .function = nothing, .signature = SIGNATURE, .backward = nothing,
-                                  .backward_signature = "void b(const float *dy, float *dx1)"),
+    gradus_gradient(gradus_custom(GRADUS_TENSORS(f, gradus_exp(f)), .function = nothing, .signature = SIGNATURE,
+                                  .backward = nothing, .backward_signature = "void b(const float *dy, float *dx1)"),
                     f);
     SAYS("b: its signature has no dx0");
 }
@@ -219,12 +239,17 @@ static void test_no_derivative(void **state) {
     (void)state;
     gradus_tensor y = gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE);
     gradus_gradient(gradus_exp(y), f);
-    assert_says(__LINE__, (const char *const[]){"gradient: custom multiply (", "has no derivative; give it a .backward or a .gradient, or put "
-                                                "gradus_stop_gradient behind it", NULL});
-    y = gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .backward = nothing, .symbol = "m");
+    assert_says(__LINE__, (const char *const[]){"gradient: custom multiply (",
+                                                "has no derivative; give it a .backward or a .gradient, or put "
+                                                "gradus_stop_gradient behind it",
+                                                NULL});
+    y = gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .backward = nothing,
+                      .symbol = "m");
     gradus_gradient(gradus_gradient(gradus_exp(y), f), f);
-    assert_says(__LINE__, (const char *const[]){"gradient: custom m_backward (", "has no derivative; a C function that is a .backward has none of "
-                                                "its own, where a .gradient has", NULL});
+    assert_says(__LINE__, (const char *const[]){"gradient: custom m_backward (",
+                                                "has no derivative; a C function that is a .backward has none of "
+                                                "its own, where a .gradient has",
+                                                NULL});
     y = gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE);
     gradus_gradient(gradus_mul(f, gradus_stop_gradient(y)), f);
     assert_int_equal(gradus_graph_status(g), GRADUS_OK);
@@ -249,8 +274,8 @@ static int identity(const float *x, float *y, int64_t n, failing *user) {
 
 static gradus_tensor checked(gradus_tensor x, failing *user) {
     return gradus_custom(GRADUS_TENSORS(x), .function = GRADUS_FUNCTION(identity), .user = user, .effects = true,
-                         .signature = "int identity(const float *x, float *y, int64_t n, failing *user)", .backward = nothing,
-                         .backward_signature = "int none(const float *dy, float *dx)");
+                         .signature = "int identity(const float *x, float *y, int64_t n, failing *user)",
+                         .backward = nothing, .backward_signature = "int none(const float *dy, float *dx)");
 }
 
 enum { WIDTH = 512, ROWS = 32 };
@@ -263,12 +288,14 @@ static gradus_program *make_program(failing users[3], int32_t threads, int *line
     gradus_tensor v = gradus_state(m, "v", GRADUS_F32, GRADUS_SHAPE(WIDTH), gradus_ones());
     *line = __LINE__ + 1;
     gradus_tensor y = checked(gradus_matmul(x, w), &users[0]), z = checked(gradus_exp(y), &users[1]);
-    gradus_updates both = gradus_join(GRADUS_UPDATES(gradus_assign(w, gradus_mul(w, gradus_mean(z, GRADUS_ALL_AXES, false))),
-                                                     gradus_assign(v, gradus_add(v, gradus_scalar(m, GRADUS_F32, 1)))));
+    gradus_updates both =
+        gradus_join(GRADUS_UPDATES(gradus_assign(w, gradus_mul(w, gradus_mean(z, GRADUS_ALL_AXES, false))),
+                                   gradus_assign(v, gradus_add(v, gradus_scalar(m, GRADUS_F32, 1)))));
     gradus_tensor late = checked(gradus_updated(both, v), &users[2]);
     gradus_define(m, "step", GRADUS_TENSORS(x), GRADUS_TENSORS(gradus_sum(late, GRADUS_ALL_AXES, false)), both);
     gradus_program *p = NULL;
-    if (gradus_jit(m, gradus_compile_options(.max_batch = ROWS, .threads = threads), &p)) fail_msg("%s", gradus_last_error());
+    if (gradus_jit(m, gradus_compile_options(.max_batch = ROWS, .threads = threads), &p))
+        fail_msg("%s", gradus_last_error());
     gradus_graph_destroy(&m);
     assert_int_equal(gradus_program_init(p, 3), GRADUS_OK);
     return p;
@@ -290,11 +317,14 @@ static void test_failing(void **state) {
                 assert_true(sum == 2 * WIDTH);
                 assert_int_equal(gradus_program_read(p, "w", w[0], sizeof w[0]), GRADUS_OK);
                 assert_int_equal(gradus_program_read(p, "v", v[0], sizeof v[0]), GRADUS_OK);
-                assert_int_equal(gradus_call(p, "step", ROWS, GRADUS_INPUTS(x), GRADUS_OUTPUTS(&sum)), GRADUS_ERROR_CALLBACK);
-                snprintf(expected, sizeof expected, "custom identity: %s; the state is as it was", says ? "call 2 is one too many" : "it returned 7");
+                assert_int_equal(gradus_call(p, "step", ROWS, GRADUS_INPUTS(x), GRADUS_OUTPUTS(&sum)),
+                                 GRADUS_ERROR_CALLBACK);
+                snprintf(expected, sizeof expected, "custom identity: %s; the state is as it was",
+                         says ? "call 2 is one too many" : "it returned 7");
                 if (!strstr(gradus_last_error(), expected) || !strstr(gradus_last_error(), "test_custom_errors.c:"))
                     fail_msg("%s, not %s", gradus_last_error(), expected);
-                for (int u = 0; u < 3; u++) assert_int_equal(users[u].called, u <= which ? 2 : 1); /* none after the one that failed */
+                for (int u = 0; u < 3; u++)
+                    assert_int_equal(users[u].called, u <= which ? 2 : 1); /* none after the one that failed */
                 assert_int_equal(gradus_program_read(p, "w", w[1], sizeof w[1]), GRADUS_OK);
                 assert_int_equal(gradus_program_read(p, "v", v[1], sizeof v[1]), GRADUS_OK);
                 assert_memory_equal(w[0], w[1], sizeof w[0]);
@@ -310,11 +340,14 @@ static void test_failing(void **state) {
 /* An extent that an int does not hold is found when the program is made, not when it runs. */
 static void test_numbers_fit(void **state) {
     (void)state;
-    gradus_tensor y = gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = "void many(const float *x, float *y, int n)");
+    gradus_tensor y = gradus_custom(GRADUS_TENSORS(f), .function = nothing,
+                                    .signature = "void many(const float *x, float *y, int n)");
     gradus_define(g, "f", GRADUS_TENSORS(f), GRADUS_TENSORS(y), GRADUS_NO_UPDATES);
     gradus_program *p = NULL;
     assert_int_equal(gradus_jit(g, gradus_compile_options(.max_batch = (int64_t)1 << 30), &p), GRADUS_ERROR_ARGUMENT);
-    assert_non_null(strstr(gradus_last_error(), "custom many: `n` can be more than 2^31 - 1, which its type does not hold; right is int64_t"));
+    assert_non_null(
+        strstr(gradus_last_error(),
+               "custom many: `n` can be more than 2^31 - 1, which its type does not hold; right is int64_t"));
     assert_null(p);
 }
 
