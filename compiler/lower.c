@@ -76,7 +76,7 @@ static gradus_status draw(const gradus_graph *g, const entry *e, int64_t max_bat
     text dot = {.memory = memory};
     if (!lower(g, e, max_batch, memory, l)) return fail_status();
     kernels_dot(&l->kernels, &dot);
-    return dot_write(dot.data, dot.length, "svg", path);
+    return dot_write(dot.data, dot.length, dot_format(path), path);
 }
 
 gradus_status gradus_kernels_svg(const gradus_graph *g, const gradus_compile_options *options, const char *entry_name, const char *path) {

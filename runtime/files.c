@@ -93,3 +93,8 @@ gradus_status writer_end(writer *w, gradus_status status) {
     *w = (writer){.file = -1};
     return status;
 }
+
+const char *path_ending(const char *path) {
+    const char *dot = strrchr(path, '.');
+    return dot && !strchr(dot, '/') ? dot + 1 : "";
+}

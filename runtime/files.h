@@ -33,4 +33,7 @@ gradus_status writer_put(writer *w, const void *bytes, size_t size);
  * removes the file beside, and keeps the message of the failure that `status` is of.  Returns the first failure. */
 gradus_status writer_end(writer *w, gradus_status status);
 
+/* What stands behind the last dot of a path's last name: "svg"; "" where there is none. */
+const char *path_ending(const char *path);
+
 #endif

@@ -6,11 +6,13 @@
 #include "base/graphviz.h"
 
 #include "base/file.h"
+#include "runtime/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,6 +121,8 @@ static gradus_status convert_guarded(const int *descriptors, const char *dot, si
     }
     return fail_out_of_memory(path);
 }
+
+const char *dot_format(const char *path) { return strcasecmp(path_ending(path), "png") ? "svg" : "png"; }
 
 gradus_status dot_write(const char *dot, size_t length, const char *format, const char *path) {
     int descriptors[STREAMS];

@@ -192,7 +192,7 @@ static gradus_status draw_guarded(const gradus_graph *g, const char *entry_name,
         text out = {.memory = memory};
         graph_dot(g, entry_name, &out);
         const gradus_status status =
-            svg ? dot_write(out.data, out.length, "svg", path) : file_write(path, out.data, out.length);
+            svg ? dot_write(out.data, out.length, dot_format(path), path) : file_write(path, out.data, out.length);
         guard_leave(&here);
         return status;
     }

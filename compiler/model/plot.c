@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/graphviz.h"
+#include "runtime/files.h"
 #include "runtime/options.h"
 
 #include <string.h>
@@ -66,14 +67,8 @@ static void draw(const gradus_model *m, const gradus_model_plot_options *o, text
     text_append(out, "}\n");
 }
 
-/* The ending of the path, without its dot. */
-static const char *ending_of(const char *path) {
-    const char *dot = strrchr(path, '.');
-    return dot && !strchr(dot, '/') ? dot + 1 : "";
-}
-
 static gradus_status plot(const gradus_model *m, arena *memory, const char *path, const gradus_model_plot_options *o) {
-    const char *ending = ending_of(path);
+    const char *ending = path_ending(path);
     const bool dot = strcmp(ending, "dot") == 0 || strcmp(ending, "gv") == 0;
     text out = {.memory = memory};
     if (!dot && strcmp(ending, "svg") && strcmp(ending, "png"))

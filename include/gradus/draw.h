@@ -23,11 +23,12 @@ extern "C" {
 /* Writes the picture in Graphviz' language DOT. */
 GRADUS_API gradus_status gradus_graph_dot(const gradus_graph *graph, const char *entry, const char *path);
 
-/* Writes it as SVG.  Runs Graphviz' program `dot`: GRADUS_ERROR_NOT_FOUND, too, where that is not on the PATH. */
+/* Writes it as SVG, or as PNG where the path ends in .png.  Runs Graphviz' program `dot`: GRADUS_ERROR_NOT_FOUND, too,
+ * where that is not on the PATH. */
 GRADUS_API gradus_status gradus_graph_svg(const gradus_graph *graph, const char *entry, const char *path);
 
-/* Writes one entry point as SVG after rewriting and fusion: its kernels, and the memory between them.  `entry` is not NULL;
- * `options` may be.  Errors are those of gradus_jit (compile.h), too. */
+/* Writes one entry point, as SVG or PNG as well, after rewriting and fusion: its kernels, and the memory between them.
+ * `entry` is not NULL; `options` may be.  Errors are those of gradus_jit (compile.h), too. */
 GRADUS_API gradus_status gradus_kernels_svg(const gradus_graph *graph, const gradus_compile_options *options,
                                             const char *entry, const char *path);
 

@@ -7,7 +7,6 @@
 
 #include <cairo-svg.h>
 #include <math.h>
-#include <string.h>
 #include <strings.h>
 
 /* A glyph stands where its outline says, in both formats and at every size: no hints. */
@@ -36,9 +35,8 @@ static cairo_status_t append(void *svg, const unsigned char *data, unsigned leng
 gradus_status canvas_open(canvas *c, const char *caller, const char *path) {
     *c = (canvas){.caller = caller, .path = path};
     if (!path) return fail(GRADUS_ERROR_ARGUMENT, "%s: the path is NULL", caller);
-    const char *ending = strrchr(path, '.');
-    c->png = ending && !strcasecmp(ending, ".png");
-    if (!c->png && !(ending && !strcasecmp(ending, ".svg"))) {
+    c->png = !strcasecmp(path_ending(path), "png");
+    if (!c->png && strcasecmp(path_ending(path), "svg")) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: %s: the file's ending says its format, and is .svg or .png", caller,
                     path);
     }

@@ -628,6 +628,15 @@ static void test_svg(void **state) {
         if (status != GRADUS_OK) fail_msg("%s", gradus_last_error());
         assert_int_equal(stat(path, &there), 0);
         assert_true(there.st_size > 1000);
+        char png[256], signature[9] = {0};
+        snprintf(png, sizeof png, "%s.png", path);
+        assert_int_equal(gradus_graph_svg(g, NULL, png), GRADUS_OK);
+        FILE *picture = fopen(png, "rb");
+        assert_non_null(picture);
+        assert_int_equal(fread(signature, 1, 8, picture), 8);
+        assert_string_equal(signature, "\x89PNG\r\n\x1a\n");
+        fclose(picture);
+        unlink(png);
         assert_int_equal(dot_write("no dot", 6, "svg", path), GRADUS_ERROR_IO);
     }
     char *search = strdup(getenv("PATH") ? getenv("PATH") : "");
