@@ -15,7 +15,7 @@
 static char directory[] = "/tmp/gradus-checkpoint-XXXXXX";
 static char path[64];
 
-static int make_directory(void **state) {
+static inline int make_directory(void **state) {
     (void)state;
     if (!mkdtemp(directory)) return 1;
     snprintf(path, sizeof path, "%s/file.safetensors", directory);
@@ -23,7 +23,7 @@ static int make_directory(void **state) {
     return 0;
 }
 
-static int remove_directory(void **state) {
+static inline int remove_directory(void **state) {
     (void)state;
     unlink(path);
     return rmdir(directory); /* fails where a test left something beside */
@@ -35,9 +35,26 @@ typedef struct {
     gradus_abi_program abi;
 } state_only;
 
-static void released(void *owner) { (void)owner; }
+/* Every dtype at every rank, one of them without elements; sizes that leave gaps between tensors of the state. */
+static inline size_t all_tensors(gradus_abi_tensor *tensors) {
+    static char names[64][32];
+    size_t n = 0;
+    for (int dtype = GRADUS_F32; dtype <= GRADUS_BOOL; dtype++) {
+        for (int rank = 0; rank <= GRADUS_MAX_RANK; rank++) {
+            gradus_shape shape = {{rank}};
+            for (int i = 1; i <= rank; i++) shape.d[i] = rank == 3 && i == 2 ? 0 : 1 + (i + rank + dtype) % 2;
+            snprintf(names[n], sizeof names[n], "%s/\"rank\"/%d \xc3\xa9\\", gradus_dtype_name((gradus_dtype)dtype),
+                     rank);
+            tensors[n] = (gradus_abi_tensor){.name = names[n], .dtype = (gradus_dtype)dtype, .shape = shape};
+            n++;
+        }
+    }
+    return n;
+}
 
-static gradus_program *make_program(state_only *s, const gradus_abi_tensor *tensors, size_t count) {
+static inline void released(void *owner) { (void)owner; }
+
+static inline gradus_program *make_program(state_only *s, const gradus_abi_tensor *tensors, size_t count) {
     gradus_program *p = NULL;
     int64_t bytes = 0;
     assert_in_range(count, 0, sizeof s->tensors / sizeof *s->tensors);
@@ -53,7 +70,7 @@ static gradus_program *make_program(state_only *s, const gradus_abi_tensor *tens
 }
 
 /* Gives every state tensor elements that depend on the number: any bytes, but 0 and 1 for BOOL. */
-static void fill(gradus_program *p, uint32_t number) {
+static inline void fill(gradus_program *p, uint32_t number) {
     gradus_info info;
     for (size_t i = 0; gradus_program_info(p, NULL, GRADUS_STATE, i, 0, &info) == GRADUS_OK; i++) {
         unsigned char *bytes = malloc(info.bytes + 1);
@@ -67,7 +84,7 @@ static void fill(gradus_program *p, uint32_t number) {
 }
 
 /* The whole state, to be freed. */
-static unsigned char *snapshot(gradus_program *p, size_t *bytes) {
+static inline unsigned char *snapshot(gradus_program *p, size_t *bytes) {
     void *data;
     assert_int_equal(gradus_program_state(p, &data, bytes), GRADUS_OK);
     unsigned char *copy = malloc(*bytes + 1);
@@ -75,7 +92,7 @@ static unsigned char *snapshot(gradus_program *p, size_t *bytes) {
     return copy;
 }
 
-static void assert_state(gradus_program *p, const unsigned char *expected, size_t bytes) {
+static inline void assert_state(gradus_program *p, const unsigned char *expected, size_t bytes) {
     void *data;
     size_t now;
     assert_int_equal(gradus_program_state(p, &data, &now), GRADUS_OK);
@@ -83,7 +100,7 @@ static void assert_state(gradus_program *p, const unsigned char *expected, size_
     assert_memory_equal(data, expected, bytes);
 }
 
-static void write_bytes(const void *bytes, size_t size) {
+static inline void write_bytes(const void *bytes, size_t size) {
     unlink(path); /* some file systems wait for the disk where a file is truncated and written again */
     FILE *f = fopen(path, "wb");
     assert_non_null(f);
@@ -92,7 +109,7 @@ static void write_bytes(const void *bytes, size_t size) {
 }
 
 /* The whole file, to be freed. */
-static unsigned char *read_bytes(const char *from, size_t *size) {
+static inline unsigned char *read_bytes(const char *from, size_t *size) {
     FILE *f = fopen(from, "rb");
     assert_non_null(f);
     assert_int_equal(fseek(f, 0, SEEK_END), 0);
@@ -106,7 +123,7 @@ static unsigned char *read_bytes(const char *from, size_t *size) {
 }
 
 /* A file with this header, whose length may be another than it says, and `size` bytes of data. */
-static void write_crafted(const char *header, size_t length, uint64_t said, const void *data, size_t size) {
+static inline void write_crafted(const char *header, size_t length, uint64_t said, const void *data, size_t size) {
     unsigned char *bytes = malloc(8 + length + size);
     for (size_t i = 0; i < 8; i++) bytes[i] = (unsigned char)(said >> 8 * i);
     memcpy(bytes + 8, header, length);

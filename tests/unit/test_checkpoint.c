@@ -5,23 +5,6 @@
 
 #include <jansson.h>
 
-/* Every dtype at every rank, one of them without elements; sizes that leave gaps between tensors of the state. */
-static size_t all_tensors(gradus_abi_tensor *tensors) {
-    static char names[64][32];
-    size_t n = 0;
-    for (int dtype = GRADUS_F32; dtype <= GRADUS_BOOL; dtype++) {
-        for (int rank = 0; rank <= GRADUS_MAX_RANK; rank++) {
-            gradus_shape shape = {{rank}};
-            for (int i = 1; i <= rank; i++) shape.d[i] = rank == 3 && i == 2 ? 0 : 1 + (i + rank + dtype) % 2;
-            snprintf(names[n], sizeof names[n], "%s/\"rank\"/%d \xc3\xa9\\", gradus_dtype_name((gradus_dtype)dtype),
-                     rank);
-            tensors[n] = (gradus_abi_tensor){.name = names[n], .dtype = (gradus_dtype)dtype, .shape = shape};
-            n++;
-        }
-    }
-    return n;
-}
-
 static void test_round_trip(void **state) {
     (void)state;
     gradus_abi_tensor tensors[64];

@@ -1,0 +1,277 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Checkpoints as files among other programs': written by PyTorch, opened by Python's package, killed while being written, on
+ * a disk that is full. */
+#include "checkpoints.h"
+#include "python.h"
+
+#include <dirent.h>
+#include <math.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+
+/* --- other programs' files ---------------------------------------------------------------------------------------- */
+
+static void test_torch(void **state) {
+    (void)state;
+    static const char torch[] = TESTS_DIR "/data/torch.safetensors";
+    static const struct {
+        const char *name;
+        gradus_dtype dtype;
+        gradus_shape shape;
+        size_t bytes;
+    } all[] = {
+        {"brain", GRADUS_F32, {{2, 2, 2}}, 16}, {"bytes", (gradus_dtype)0, {{1, 2}}, 2},
+        {"fc.bias", GRADUS_F32, {{1, 2}}, 8},   {"fc.weight", GRADUS_F32, {{2, 2, 3}}, 24},
+        {"half", GRADUS_F32, {{1, 8}}, 32},     {"mask", GRADUS_BOOL, {{1, 3}}, 3},
+        {"steps", GRADUS_I64, {{0}}, 8},
+    };
+    enum { COUNT = sizeof all / sizeof *all };
+    gradus_safetensors *f;
+    gradus_info info;
+    assert_int_equal(gradus_safetensors_open(torch, &f), GRADUS_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(gradus_safetensors_info(f, i, &info), GRADUS_OK);
+        assert_string_equal(info.name, all[i].name);
+        assert_int_equal(info.dtype, all[i].dtype);
+        assert_memory_equal(&info.shape, &all[i].shape, sizeof info.shape);
+        assert_int_equal(info.bytes, all[i].bytes);
+    }
+    assert_message(gradus_safetensors_info(f, COUNT, &info), GRADUS_ERROR_NOT_FOUND,
+                   "gradus_safetensors_info: %s has 7 tensors, and no index 7", torch);
+    assert_string_equal(gradus_safetensors_metadata(f, "format"), "pt");
+    assert_null(gradus_safetensors_metadata(f, "none"));
+
+    static const float weight[2][3] = {{1.5f, -2.25f, 3}, {0.1f, 1e-40f, -7}}, bias[2] = {0.5f, -INFINITY};
+    static const float half[8] = {0, -0.0f, 1, -1.5f, 65504, 0x1p-24f, 0x1p-15f, INFINITY};
+    static const float brain[4] = {1, -3.140625f, 0x1.2cp126f, 0x1p-133f};
+    float got[8];
+    int64_t steps;
+    unsigned char mask[3];
+    assert_int_equal(gradus_safetensors_read(f, "fc.bias", got, sizeof bias), GRADUS_OK);
+    assert_memory_equal(got, bias, sizeof bias);
+    assert_int_equal(gradus_safetensors_read(f, "half", got, sizeof half), GRADUS_OK);
+    assert_memory_equal(got, half, sizeof half);
+    assert_int_equal(gradus_safetensors_read(f, "brain", got, sizeof brain), GRADUS_OK);
+    assert_memory_equal(got, brain, sizeof brain);
+    assert_int_equal(gradus_safetensors_read(f, "steps", &steps, sizeof steps), GRADUS_OK);
+    assert_int_equal(steps, -5);
+    assert_int_equal(gradus_safetensors_read(f, "mask", mask, sizeof mask), GRADUS_OK);
+    assert_memory_equal(mask, "\1\0\1", 3);
+    assert_message(gradus_safetensors_read(f, "bytes", got, 2), GRADUS_ERROR_MISMATCH,
+                   "gradus_safetensors_read: %s: \"bytes\" is I8 (2), a dtype that Gradus has not", torch);
+    assert_message(gradus_safetensors_read(f, "half", got, 16), GRADUS_ERROR_MISMATCH,
+                   "gradus_safetensors_read: %s: \"half\" is f32 (8): 32 bytes, got 16", torch);
+    assert_message(gradus_safetensors_read(f, "fc.wait", got, 16), GRADUS_ERROR_NOT_FOUND,
+                   "gradus_safetensors_read: %s has no tensor \"fc.wait\"; near is \"fc.weight\"", torch);
+    assert_int_equal(gradus_safetensors_read(f, "half", NULL, 32), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_safetensors_read(f, NULL, got, 32), GRADUS_ERROR_ARGUMENT);
+
+    /* As the header's example: the kernel is (in, out) here. */
+    const gradus_abi_tensor ours[] = {{"fc/kernel", GRADUS_F32, {{2, 3, 2}}, 0, true}};
+    state_only s;
+    gradus_program *p = make_program(&s, ours, 1);
+    float theirs[2][3], kernel[3][2];
+    assert_int_equal(gradus_safetensors_read(f, "fc.weight", theirs, sizeof theirs), GRADUS_OK);
+    for (int i = 0; i < 3; i++)
+        for (int j = 0; j < 2; j++) kernel[i][j] = theirs[j][i];
+    assert_int_equal(gradus_program_write(p, "fc/kernel", kernel, sizeof kernel), GRADUS_OK);
+    assert_memory_equal(theirs, weight, sizeof weight);
+    assert_int_equal(gradus_load(p, torch), GRADUS_ERROR_MISMATCH);
+    assert_non_null(strstr(gradus_last_error(), "it lacks 1: \"fc/kernel\"; 7 in it are not in the program"));
+    gradus_program_destroy(&p);
+    gradus_safetensors_close(&f);
+    gradus_safetensors_close(&f);
+    gradus_safetensors_close(NULL);
+
+    /* A program whose tensors are these takes them, the halves as f32, in one go. */
+    const gradus_abi_tensor some[] = {{"half", GRADUS_F32, {{1, 8}}, 0, true},
+                                      {"steps", GRADUS_I64, {{0}}, 0, false},
+                                      {"brain", GRADUS_F32, {{2, 2, 2}}, 0, true}};
+    size_t loaded;
+    p = make_program(&s, some, 3);
+    assert_int_equal(gradus_load_matching(p, torch, NULL, &loaded), GRADUS_OK);
+    assert_int_equal(loaded, 3);
+    assert_int_equal(gradus_program_read(p, "brain", got, sizeof brain), GRADUS_OK);
+    assert_memory_equal(got, brain, sizeof brain);
+    gradus_program_destroy(&p);
+    assert_int_equal(heap.live, 0);
+}
+
+/* What a 16-bit float is, by its definition. */
+static double meaning(uint16_t bits, int fraction_bits) {
+    int exponent_bits = 15 - fraction_bits, bias = (1 << (exponent_bits - 1)) - 1;
+    int exponent = bits >> fraction_bits & ((1 << exponent_bits) - 1), fraction = bits & ((1 << fraction_bits) - 1);
+    double sign = bits & 0x8000 ? -1 : 1;
+    if (exponent == (1 << exponent_bits) - 1) return fraction ? NAN : sign * INFINITY;
+    double value = ldexp(fraction, -fraction_bits) + (exponent ? 1 : 0);
+    return sign * ldexp(value, (exponent ? exponent : 1) - bias);
+}
+
+static void test_every_half(void **state) {
+    (void)state;
+    enum { ALL = 65536 };
+    static uint16_t halves[ALL];
+    static float wide[ALL];
+    for (int i = 0; i < ALL; i++) halves[i] = (uint16_t)i;
+    for (int brain = 0; brain < 2; brain++) {
+        char header[128];
+        gradus_safetensors *f;
+        int length =
+            snprintf(header, sizeof header, "{\"h\":{\"dtype\":\"%s\",\"shape\":[65536],\"data_offsets\":[0,131072]}}",
+                     brain ? "BF16" : "F16");
+        write_crafted(header, (size_t)length, (uint64_t)length, halves, sizeof halves);
+        assert_int_equal(gradus_safetensors_open(path, &f), GRADUS_OK);
+        assert_int_equal(gradus_safetensors_read(f, "h", wide, sizeof wide), GRADUS_OK);
+        gradus_safetensors_close(&f);
+        for (int i = 0; i < ALL; i++) {
+            double expected = meaning((uint16_t)i, brain ? 7 : 10);
+            if (isnan(expected) ? !isnan(wide[i]) : wide[i] != expected || !signbit(wide[i]) != !signbit(expected))
+                fail_msg("%s 0x%04x is %a, expected %a", brain ? "BF16" : "F16", (unsigned)i, (double)wide[i],
+                         expected);
+        }
+    }
+}
+
+/* Python's package opens ours, and writes a file that we open. */
+static void test_python(void **state) {
+    (void)state;
+    const char *python = find_python("safetensors, numpy");
+    if (!python) skip();
+    gradus_abi_tensor tensors[64];
+    size_t n = all_tensors(tensors), bytes;
+    state_only s;
+    char again[80];
+    gradus_data *data = NULL;
+    gradus_batches *batches = NULL;
+    int64_t epoch, index;
+    gradus_program *p = make_program(&s, tensors, n);
+    const gradus_data_array rows = {"\1\2\3\4\5", GRADUS_U8, GRADUS_SHAPE(5)};
+    snprintf(again, sizeof again, "%s/again", directory);
+    assert_int_equal(gradus_data_arrays(&rows, 1, &data), GRADUS_OK);
+    assert_int_equal(gradus_batches_create(data, gradus_batch_options(.batch_size = 2, .seed = UINT64_MAX), &batches),
+                     GRADUS_OK);
+    assert_int_equal(gradus_batches_seek(batches, 4, 2), GRADUS_OK);
+    fill(p, 21);
+    unsigned char *was = snapshot(p, &bytes);
+    assert_int_equal(gradus_save_with(p, path, .batches = batches), GRADUS_OK);
+    fill(p, 22);
+    assert_int_equal(gradus_batches_seek(batches, 0, 0), GRADUS_OK);
+    assert_int_equal(shell("'%s' '%s' '%s' '%s'", python, TESTS_DIR "/oracle/safetensors_oracle.py", path, again), 0);
+    assert_int_equal(gradus_load_with(p, again, .batches = batches), GRADUS_OK);
+    assert_state(p, was, bytes);
+    gradus_batches_tell(batches, &epoch, &index);
+    assert_true(epoch == 4 && index == 2);
+    unlink(again);
+    free(was);
+    gradus_batches_destroy(&batches);
+    gradus_data_destroy(&data);
+    gradus_program_destroy(&p);
+}
+
+/* --- accidents ----------------------------------------------------------------------------------------------------- */
+
+enum { LARGE = 1 << 18, KILLS = 120 };
+
+static const gradus_abi_tensor large[] = {{"w", GRADUS_F32, {{1, LARGE}}, 0, true},
+                                          {"on", GRADUS_BOOL, {{0}}, 0, false}};
+
+/* Removes what killed processes left beside, and says how much. */
+static int sweep(void) {
+    DIR *d = opendir(directory);
+    assert_non_null(d);
+    int n = 0;
+    for (struct dirent *e; (e = readdir(d));) {
+        char beside[512];
+        if (!strstr(e->d_name, ".new")) continue;
+        snprintf(beside, sizeof beside, "%s/%s", directory, e->d_name);
+        assert_int_equal(unlink(beside), 0);
+        n++;
+    }
+    closedir(d);
+    return n;
+}
+
+/* A process saves one state and another in turn and is killed at a random moment: the file is one of them, whole. */
+static void test_killed_while_saving(void **state) {
+    (void)state;
+    state_only s;
+    gradus_program *p = make_program(&s, large, 2);
+    unsigned char *states[2];
+    size_t bytes;
+    int left = 0, seen[2] = {0};
+    for (int i = 0; i < 2; i++) {
+        fill(p, 31 + (uint32_t)i);
+        states[i] = snapshot(p, &bytes);
+    }
+    assert_int_equal(gradus_save(p, path), GRADUS_OK);
+    uint32_t random = 7;
+    for (int kill_number = 0; kill_number < KILLS; kill_number++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            for (int i = kill_number;; i++) {
+                void *data;
+                gradus_program_state(p, &data, &bytes);
+                memcpy(data, states[i % 2], bytes);
+                if (gradus_save(p, path) != GRADUS_OK) _exit(1);
+            }
+        }
+        random = random * 1664525 + 1013904223;
+        usleep(random % 10000);
+        int status;
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFSIGNALED(status));
+        if (gradus_load(p, path) != GRADUS_OK) fail_msg("kill %d: %s", kill_number, gradus_last_error());
+        void *data;
+        gradus_program_state(p, &data, &bytes);
+        int which = memcmp(data, states[0], bytes) == 0 ? 0 : 1;
+        assert_memory_equal(data, states[which], bytes);
+        seen[which]++;
+        left += sweep();
+    }
+    print_message("%d kills, %d of them while writing; found %d and %d times\n", KILLS, left, seen[0], seen[1]);
+    free(states[0]), free(states[1]);
+    gradus_program_destroy(&p);
+}
+
+/* No room for the file: an error, and the old one is there. */
+static void test_full_disk(void **state) {
+    (void)state;
+    state_only s;
+    gradus_program *p = make_program(&s, large, 2);
+    size_t size, now;
+    fill(p, 41);
+    assert_int_equal(gradus_save(p, path), GRADUS_OK);
+    unsigned char *file = read_bytes(path, &size);
+    static const rlim_t rooms[] = {0, 100, 4096, LARGE};
+    for (size_t i = 0; i < sizeof rooms / sizeof *rooms; i++) {
+        pid_t child = fork();
+        assert_true(child >= 0);
+        if (child == 0) {
+            signal(SIGXFSZ, SIG_IGN);
+            setrlimit(RLIMIT_FSIZE, &(struct rlimit){rooms[i], rooms[i]});
+            fill(p, 42);
+            _exit(gradus_save(p, path) == GRADUS_ERROR_IO && strstr(gradus_last_error(), "File too large") ? 0 : 1);
+        }
+        int status;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+        unsigned char *there = read_bytes(path, &now);
+        assert_int_equal(now, size);
+        assert_memory_equal(there, file, size);
+        free(there);
+        assert_int_equal(sweep(), 0);
+    }
+    free(file);
+    gradus_program_destroy(&p);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_torch),     cmocka_unit_test(test_every_half),          cmocka_unit_test(test_python),
+        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_killed_while_saving),
+    };
+    return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
