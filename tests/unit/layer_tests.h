@@ -11,6 +11,7 @@ static gradus_graph *g; /* of one test */
 
 static inline int begin(void **state) {
     (void)state;
+    gradus_graph_destroy(&g); /* a test may begin again */
     memset(values_of, 0, sizeof *values_of * 4096);
     g = gradus_graph_create();
     return 0;
