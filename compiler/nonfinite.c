@@ -2,6 +2,7 @@
  * Where a value stopped being finite.  See nonfinite.h. */
 #include "nonfinite.h"
 
+#include "ir/custom.h"
 #include "rules/evaluate_rules.h"
 
 #include "runtime/names.h"
@@ -74,22 +75,24 @@ static array without_nonfinite(const search *s, const array *x) {
 }
 
 /* Does the finite part of the operands alone give something that is not finite (a sum that overflows, say)?  And is there
- * a NaN where no operand has one? */
+ * a NaN where no operand has one?  Of a padding, what it pads with is a constant; a function of the user's is not called
+ * on what was never its operand. */
 static fault tensor_fault(const search *s, const node *n, const array *value) {
     array *clean = ARENA_ARRAY(s->how->memory, array, n->n_inputs), result = *value;
-    bool any_nan = false;
+    bool all_finite = true, any_nan = false;
     for (uint32_t k = 0; k < n->n_inputs; k++) {
         const array *x = &s->values[n->inputs[k]];
         clean[k] = without_nonfinite(s, x);
+        all_finite &= first_element(x, INFINITE) < 0;
         any_nan |= first_element(x, NOT_A_NUMBER) >= 0;
     }
-    result.data = arena_alloc(s->how->memory, (size_t)shape_elements(&value->shape) * gradus_dtype_size(value->dtype));
-    bool asked_for = n->op == OP_pad; /* what it pads with is a constant */
-    if (!asked_for && evaluate_node(n, s->how->batch, clean, &result) == GRADUS_OK) {
-        int64_t at = first_element(&result, INFINITE);
-        if (at >= 0) return (fault){FROM_FINITE, at};
+    int64_t at = all_finite && n->op != OP_pad ? first_element(value, INFINITE) : -1;
+    if (!all_finite && n->op != OP_pad && !op_is(n->op, CALL)) {
+        result.data = arena_alloc(s->how->memory, (size_t)shape_elements(&value->shape) * gradus_dtype_size(value->dtype));
+        if (evaluate_node(n, s->how->batch, clean, &result) == GRADUS_OK) at = first_element(&result, INFINITE);
     }
-    int64_t at = any_nan ? -1 : first_element(value, NOT_A_NUMBER);
+    if (at >= 0) return (fault){FROM_FINITE, at};
+    at = any_nan ? -1 : first_element(value, NOT_A_NUMBER);
     return (fault){at >= 0 ? FROM_INFINITIES : NO_FAULT, at};
 }
 
@@ -152,7 +155,7 @@ static void describe(text *t, const node *n) {
     const char *name = n->attr.name ? n->attr.name : n->forward ? NULL : n->name;
     text_append(t, "%s:%d: ", n->where.file ? n->where.file : "?", n->where.line);
     if (n->forward) text_append(t, "gradient of %s: ", op_name(n->forward));
-    text_append(t, "%s", op_name(n->op));
+    text_append(t, "%s", n->op == OP_custom ? custom_name(n) : op_name(n->op));
     if (name) text_append(t, " \"%s\"", name);
 }
 

@@ -57,6 +57,49 @@ GRADUS_API gradus_tensor gradus_jacobian_at(const char *file, int line, gradus_t
 GRADUS_API gradus_tensor gradus_jacobian(gradus_tensor y, gradus_tensor x);
 #define gradus_jacobian(...) gradus_jacobian_at(GRADUS_HERE_, __VA_ARGS__)
 
+/* How gradus_check_gradients works; zero means the default. */
+typedef struct {
+    size_t size_;
+    int64_t batch;     /* the value of GRADUS_BATCH; default 2 */
+    uint64_t seed;     /* of first values, of random numbers in the graph, of inputs and elements that are drawn */
+    int32_t samples;   /* elements tried of each tensor, drawn where it has more; default 16 */
+    double step;       /* how far an element x is moved, times max(1, |x|); default 2^-17, in F32 2^-7 */
+    double tolerance;  /* the relative error allowed, beside what rounding explains; default 1e-5, in F32 1e-2 */
+    bool inference;    /* gradus_training is false */
+    bool no_widening;  /* evaluate in the graph's own dtypes, where only they are of interest */
+    uint64_t reserved_[4];
+} gradus_check_options;
+#define gradus_check_options(...) GRADUS_OPTIONS_(gradus_check_options, __VA_ARGS__)
+
+/* The worst element of a tensor. */
+typedef struct {
+    const char *name; /* the tensor's; the graph's memory */
+    int64_t index;    /* row-major */
+    double analytic;  /* the derivative that the graph computes */
+    double numeric;   /* the one that differences give */
+    double error;     /* how far they are apart, as a multiple of what is allowed: above 1 is a mismatch */
+} gradus_gradient_check;
+
+/* Compares the gradient of the sum of y's elements with differences of that sum, for elements of each of xs: inputs,
+ * parameters or states; GRADUS_NO_TENSORS stands for all parameters.  It finds a wrong derivative of one's own, or a
+ * gradus_stop_gradient that hides more than it should (one that is meant to be there is a mismatch all the same).
+ *
+ * It works on a copy of what y needs, in which F32 is F64 unless gradus_custom is in it, and evaluates it five times for each element, in plain C on one
+ * thread: take a small batch.  States have their first values for the seed.  `data` is the memory of `inputs`, for the
+ * options' batch.  Inputs that are not listed are drawn: floating-point ones from [-1, 1), integers from what
+ * gradus_take, labels and their like accept, else 0 or 1.  The differences are central ones, of fourth order in the step
+ * (Fornberg 1988); at a kink, as of relu at 0, everything between the slopes of its two sides is right.
+ *
+ * `worst`, unless NULL, has room for one for each of xs.  `options` may be NULL.  The graph stays as it is.
+ *
+ * GRADUS_ERROR_MISMATCH: some element is outside, and the message names the worst of all; or counts or dtypes of data
+ * differ.  GRADUS_ERROR_ARGUMENT: wrong options, one of xs that is no input, parameter or state, an index out of range.
+ * GRADUS_ERROR_GRAPH: the graph has failed, or there is no derivative.  GRADUS_ERROR_NAN: y is not finite.
+ * GRADUS_ERROR_MEMORY. */
+GRADUS_API gradus_status gradus_check_gradients(gradus_tensor y, gradus_tensors xs, gradus_tensors inputs,
+                                                gradus_inputs data, const gradus_check_options *options,
+                                                gradus_gradient_check *worst);
+
 #ifdef __cplusplus
 }
 #endif

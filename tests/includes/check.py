@@ -16,7 +16,7 @@ RANKS = [
     ["ir/"],
     ["rules/"],
     ["autodiff", "derivatives", "nonfinite", "optim/", "pass"],
-    ["extract", "rewrite/", "pipeline", "fuse/"],
+    ["check_gradients", "extract", "rewrite/", "pipeline", "fuse/"],
     ["schedule", "plan"],
     ["lower"],
     ["emit/"],

@@ -82,6 +82,13 @@ static gradus_tensor gradient_of_sqrt(gradus_tensor x) {
     return gradus_gradient(y, x);
 }
 
+static void reciprocal(const float *x, float *y, int64_t n) {
+    for (int64_t i = 0; i < n; i++) y[i] = 1 / x[i];
+}
+static gradus_tensor function(gradus_tensor x) {
+    HERE; return gradus_custom(GRADUS_TENSORS(x), .function = GRADUS_FUNCTION(reciprocal), .signature = "void reciprocal(const float *x, float *y, int64_t n)");
+}
+
 /* A row all of which is masked. */
 static gradus_tensor masked_softmax(gradus_tensor x) {
     gradus_tensor mask = gradus_greater(x, gradus_like(x, 0));
@@ -152,6 +159,7 @@ static const trial trials[] = {
     {"a name", named, {1, 2, 3, 0, 5, 6}, "log \"likelihood\": first NaN/Inf at [1, 0] of (2, 3): -inf from 0"},
     {"behind movement", moved, {1, 2, 3, 4, 100, 6}, "exp: first NaN/Inf at [1, 1] of (2, 3): inf from 100"},
     {"gradient", gradient_of_sqrt, {1, 2, 3, 4, 0, 6}, "gradient of sqrt: div: first NaN/Inf at [1, 1] of (2, 3): inf from 0.5, 0"},
+    {"a function in C", function, {1, 2, 3, 4, 0, 6}, "reciprocal: first NaN/Inf at [1, 1] of (2, 3): inf"},
     {"a masked row", masked_softmax, {1, 2, 3, -4, -5, -6}, "div: first NaN/Inf at [1, 0] of (2, 3): nan from 0, 0"},
     {"a mask", masked_softmax, {1, -2, 3, -4, -5, 6}, NULL},
     {"inf - inf", infinities_meet, {1, -2, 3, 4, 5, 6}, "sub: first NaN/Inf at [0, 1] of (2, 3): nan from -inf, -inf"},
