@@ -7,13 +7,6 @@
 
 enum { CLASSES = 10, SHOWN = 10 };
 
-static int argmax(const float p[CLASSES]) {
-    int best = 0;
-    for (int i = 1; i < CLASSES; i++)
-        if (p[i] > p[best]) best = i;
-    return best;
-}
-
 /* The first test images: a row of probabilities each, of which the largest is the model's answer. */
 static void show_predictions(gradus_model *m, const gradus_data *test) {
     gradus_data *some;
@@ -28,7 +21,7 @@ static void show_predictions(gradus_model *m, const gradus_data *test) {
     const int32_t *labels = b.inputs.items[1].data;
     int right = 0;
     for (int i = 0; i < SHOWN; i++) {
-        int digit = argmax(p[i]);
+        int digit = argmax(p[i], CLASSES);
         printf("image %d: %d with probability %.4f, is a %d\n", i, digit, (double)p[i][digit], labels[i]);
         right += digit == labels[i];
     }

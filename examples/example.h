@@ -83,13 +83,15 @@ static inline settings parse(int argc, char **argv, settings defaults) {
 
 /* --- files --------------------------------------------------------------------------------------------------------- */
 
-/* Where the file "mnist/NAME" is: below the data directory, or right in it.  `path` takes the answer and is returned. */
+/* Where the file "mnist/NAME" is: below the data directory, right in it, or where Debian installs data sets.  `path` takes
+ * the answer, the first of these if it is nowhere, and is returned. */
 static inline const char *data_file(const settings *s, const char *name, char path[PATH]) {
-    snprintf(path, PATH, "%s/%s", s->data, name);
     const char *last = strrchr(name, '/');
+    char other[PATH];
+    snprintf(path, PATH, "%s/%s", s->data, name);
     if (access(path, R_OK) && last) {
-        char other[PATH];
         snprintf(other, PATH, "%s%s", s->data, last);
+        if (access(other, R_OK)) snprintf(other, PATH, "/usr/share/datasets/%s", name);
         if (!access(other, R_OK)) memcpy(path, other, PATH);
     }
     return path;
@@ -151,6 +153,14 @@ static inline void compute(gradus_graph *g, gradus_tensors from, gradus_inputs v
     must(gradus_program_init(p, 1));
     must(gradus_call(p, "compute", 1, values, results));
     gradus_program_destroy(&p);
+}
+
+/* The number of the largest, the first of equal ones: the class that a model says. */
+static inline int argmax(const float *values, int count) {
+    int best = 0;
+    for (int i = 1; i < count; i++)
+        if (values[i] > values[best]) best = i;
+    return best;
 }
 
 /* A figure of one or more numbers. */

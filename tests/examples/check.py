@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 
-RELATION = re.compile(r"\s+(~\S*|=|>=|<=)\s+")
+RELATION = re.compile(r"\s+(~\S*|=|>=|<=|names|lacks)\s+")
 TOLERANCE = 1e-5
 
 
@@ -67,18 +67,35 @@ def find(figure, output):
     return None
 
 
+def fault_of_file(path, relation, words):
+    """What is wrong with a file that must, or must not, have these words; None if nothing is."""
+    if not path.is_file():
+        return f"{path.name}: not written"
+    text = path.read_text(encoding="utf-8")
+    wanted = relation == "names"
+    wrong = [word for word in words.split() if bool(re.search(rf"\b{re.escape(word)}\b", text)) != wanted]
+    return f"{path.name} {'lacks' if wanted else 'names'} {' '.join(wrong)}" if wrong else None
+
+
+def fault_of_figure(figure, relation, wanted, output):
+    found = find(figure, output)
+    if found is None:
+        return f"{figure}: not printed"
+    return None if holds(found, relation, wanted) else f"{figure}: {found}, but wanted {relation} {wanted}"
+
+
 def run(program, arguments, figures, data):
     """What was wrong, as lines."""
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run([program, "--data", data, "--out", folder, *arguments], cwd=folder, check=False,
                               text=True, encoding="utf-8", stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    faults = [f"exit status {done.returncode}"] if done.returncode else []
-    for figure, relation, wanted in figures:
-        found = find(figure, done.stdout)
-        if found is None:
-            faults.append(f"{figure}: not printed")
-        elif not holds(found, relation, wanted):
-            faults.append(f"{figure}: {found}, but wanted {relation} {wanted}")
+        faults = [f"exit status {done.returncode}"] if done.returncode else []
+        for figure, relation, wanted in figures:
+            if relation in ("names", "lacks"):
+                faults.append(fault_of_file(pathlib.Path(folder, figure), relation, wanted))
+            else:
+                faults.append(fault_of_figure(figure, relation, wanted, done.stdout))
+    faults = [fault for fault in faults if fault]
     if faults:
         print(done.stdout)
     return faults
