@@ -58,7 +58,7 @@ static inline gradus_program *make_program(state_only *s, const gradus_abi_tenso
     gradus_program *p = NULL;
     int64_t bytes = 0;
     assert_in_range(count, 0, sizeof s->tensors / sizeof *s->tensors);
-    memcpy(s->tensors, tensors, count * sizeof *tensors);
+    if (count) memcpy(s->tensors, tensors, count * sizeof *tensors);
     for (size_t i = 0; i < count; i++) {
         s->tensors[i].offset = bytes;
         bytes += (int64_t)((state_tensor_bytes(&tensors[i]) + 63) / 64 * 64);
