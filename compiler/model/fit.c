@@ -6,6 +6,8 @@
 
 #include "runtime/options.h"
 
+#include <gradus/checkpoint.h>
+
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -183,6 +185,7 @@ static gradus_status set_rate(fit *f, int64_t epoch) {
 static gradus_status keep_best(fit *f) {
     void *state;
     gradus_status status = gradus_program_state(f->model->program, &state, &f->best_bytes);
+    if (!status && f->o.best_path) status = gradus_save(f->model->program, f->o.best_path);
     if (status || !f->o.restore_best) return status;
     if (!f->best) f->best = memory_reallocate(NULL, f->best_bytes);
     if (!f->best) return fail_out_of_memory("gradus_model_fit: .restore_best");

@@ -64,7 +64,9 @@ static void put_line(const fit *f) {
 void print_batch(fit *f) {
     if (!f->bar || fit_clock() - f->drawn < REDRAW) return;
     f->drawn = fit_clock();
+    fprintf(f->stream, "\033[?7l"); /* a line that is wrapped could not be written over */
     put_line(f);
+    fprintf(f->stream, "\033[?7h");
     fflush(f->stream);
 }
 

@@ -299,6 +299,7 @@ typedef struct {
     void *user;                            /* of both */
     int64_t patience;      /* stop after so many epochs without a smaller val_loss (loss, without validation); 0: never */
     bool restore_best;     /* in the end the state is that of the best epoch, to the bit, the optimizer's too */
+    const char *best_path; /* the state is saved here (gradus_save, checkpoint.h) whenever an epoch is the best so far */
     const gradus_data *validation_data;
     bool no_shuffle;        /* rows in their order; else in another one each epoch, */
     uint64_t seed;          /* which depends on this and the number of epochs trained before */

@@ -68,6 +68,8 @@ def faults_of(root, file):
                 return
             if theirs is None:
                 yield fault("that folder has no rank")
+            elif place(used) == "model/" != place(inner):
+                yield fault("nothing stands on the model")
             elif theirs > mine:
                 yield fault(f"{place(inner)} stands below {place(used)}")
             elif theirs == mine and place(used) != place(inner):

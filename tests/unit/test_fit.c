@@ -187,6 +187,26 @@ static void test_early_stopping(void **state) {
     gradus_data_destroy(&data);
 }
 
+/* The file of the best epoch is the state of the best epoch. */
+static void test_best_checkpoint(void **state) {
+    (void)state;
+    char path[64];
+    snprintf(path, sizeof path, "best-%ld.safetensors", (long)getpid());
+    gradus_data *data = class_data();
+    gradus_model *m = classifier(gradus_adam(.learning_rate = 0.2)), *other = classifier(gradus_adam());
+    gradus_status status = gradus_model_fit(m, data, .epochs = MOST, .batch_size = BATCH, .validation_split = 0.2,
+                                            .patience = 3, .restore_best = true, .best_path = path);
+    if (status == GRADUS_ERROR_IO && strstr(gradus_last_error(), "jansson")) skip();
+    OK(status);
+    OK(gradus_load(gradus_model_program(other), path));
+    assert_same_state(gradus_model_program(m), gradus_model_program(other));
+    unlink(path);
+    FAILS(gradus_model_fit(m, data, .best_path = "no/such/folder/x"), GRADUS_ERROR_IO, "no/such/folder/x");
+    gradus_model_destroy(&m);
+    gradus_model_destroy(&other);
+    gradus_data_destroy(&data);
+}
+
 /* --- callbacks ------------------------------------------------------------------------------------------------------- */
 
 static gradus_verdict stop_in_second(void *user, const gradus_progress *now) {
@@ -444,6 +464,7 @@ int main(void) {
         cmocka_unit_test(test_a_larger_batch_keeps_the_state),
         cmocka_unit_test(test_the_last_rows_validate),
         cmocka_unit_test(test_early_stopping),
+        cmocka_unit_test(test_best_checkpoint),
         cmocka_unit_test(test_callbacks_stop),
         cmocka_unit_test(test_schedules),
         cmocka_unit_test(test_logs),
