@@ -219,8 +219,12 @@ static gradus_status compile(compilation *c) {
     if (!m->layers.count) return wrong(c, "the model has no layers; gradus_model_add comes first");
     if ((int)c->o.loss < 1 || (size_t)c->o.loss >= LOSSES)
         return wrong(c, c->o.loss ? ".loss is %d, which is none" : "no .loss is given (%d)", (int)c->o.loss);
-    m->training = (model_training){
-        .loss = c->o.loss, .seed = c->o.seed, .threads = c->o.threads, .check_nan = c->o.check_nan};
+    if (c->o.max_batch < 0) return wrong(c, ".max_batch is %lld; right is 1 or more", (long long)c->o.max_batch);
+    m->training = (model_training){.loss = c->o.loss,
+                                   .seed = c->o.seed,
+                                   .max_batch = c->o.max_batch ? c->o.max_batch : MODEL_BATCH,
+                                   .threads = c->o.threads,
+                                   .check_nan = c->o.check_nan};
     c->last = &m->layers.items[m->layers.count - 1];
     gradus_status status = split_output(c);
     if (!status) status = make_labels(c);

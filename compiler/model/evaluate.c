@@ -131,14 +131,15 @@ static int64_t row_of_bad_label(const gradus_model *m, const gradus_data *data, 
     return found;
 }
 
-gradus_status score_explain(const gradus_model *m, gradus_status status, const char *where, const gradus_data *data) {
+gradus_status score_explain(const gradus_model *m, gradus_status status, const char *where, const gradus_data *data,
+                            int64_t first) {
     char said[1024];
     int64_t label = 0;
     snprintf(said, sizeof said, "%s", gradus_last_error());
     const int64_t row = status == GRADUS_ERROR_ARGUMENT ? row_of_bad_label(m, data, &label) : -1;
     if (row < 0) return fail(status, "%s: %s", where, said);
     return fail(status, "%s: the label of row %lld (from 0) is %lld, but the model has the classes 0 to %lld", where,
-                (long long)row, (long long)label, (long long)m->training.classes - 1);
+                (long long)(first + row), (long long)label, (long long)m->training.classes - 1);
 }
 
 /* --- the public calls -------------------------------------------------------------------------------------------- */
@@ -147,7 +148,7 @@ gradus_status score_explain(const gradus_model *m, gradus_status status, const c
 static gradus_status ready(gradus_model *m, const char *where, const gradus_data *data, bool labels) {
     gradus_status status = m && m->busy && m->program ? GRADUS_OK : model_enter_compiled(m, where);
     if (!status) status = model_check_data(m, where, data, labels);
-    if (!status && !m->program) status = model_prepare(m, MODEL_BATCH);
+    if (!status && !m->program) status = model_prepare(m, m->training.max_batch);
     return status;
 }
 
@@ -159,7 +160,7 @@ gradus_status gradus_model_evaluate_all(gradus_model *m, const gradus_data *data
     gradus_status status = ready(m, where, data, true);
     if (status) return status;
     status = score_data(m, data, means);
-    if (status) return score_explain(m, status, where, data);
+    if (status) return score_explain(m, status, where, data, 0);
     scores->loss = means[0];
     scores->metrics = m->training.metrics;
     memcpy(scores->names, m->training.names, sizeof scores->names);

@@ -58,6 +58,7 @@ static gradus_status split(fit *f) {
     if (status) return status;
     f->data = f->train_part;
     f->validation = f->validation_part;
+    f->first_validated = kept;
     return GRADUS_OK;
 }
 
@@ -148,7 +149,7 @@ static gradus_status batch_failed(const fit *f, gradus_status status) {
     char place[128];
     snprintf(place, sizeof place, "%s: epoch %lld, batch %lld of %lld", where, (long long)f->now.epoch,
              (long long)f->now.batch + 1, (long long)f->now.batches);
-    return score_explain(f->model, status, place, f->data);
+    return score_explain(f->model, status, place, f->data, 0);
 }
 
 static gradus_status train_epoch(fit *f, gradus_verdict *verdict) {
@@ -220,7 +221,7 @@ static gradus_status judge(fit *f, gradus_verdict *verdict) {
 static gradus_status finish_epoch(fit *f, gradus_verdict *verdict) {
     gradus_status status = GRADUS_OK;
     if (f->validation) status = score_data(f->model, f->validation, f->now.validation);
-    if (status) return score_explain(f->model, status, "gradus_model_fit: validation", f->validation);
+    if (status) return score_explain(f->model, status, "gradus_model_fit: validation", f->validation, f->first_validated);
     f->model->epochs_trained++;
     print_epoch(f);
     status = judge(f, verdict);

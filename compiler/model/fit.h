@@ -20,6 +20,7 @@ typedef struct {
     gradus_fit_options o;
     const gradus_data *data, *validation; /* validation: NULL for none */
     gradus_data *train_part, *validation_part;
+    int64_t first_validated; /* row of the user's data; 0 for data of its own */
     gradus_batches *batches;
     epoch_record now;
     FILE *jsonl, *csv, *stream;

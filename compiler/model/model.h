@@ -54,6 +54,7 @@ typedef struct {
     gradus_shape label; /* of a batch */
     int64_t classes;    /* of class numbers; 0 for other labels */
     uint64_t seed;
+    int64_t max_batch; /* of a program that is made before the first fit */
     int32_t threads;
     bool check_nan;
 } model_training;
@@ -121,7 +122,9 @@ gradus_status score_batch(const gradus_model *m, const char *entry, const gradus
 void score_means(const score *s, double means[1 + GRADUS_METRICS]);
 /* Over all rows. */
 gradus_status score_data(const gradus_model *m, const gradus_data *data, double means[1 + GRADUS_METRICS]);
-/* Adds to this thread's last error, of a call on a batch of this data, which row of it is to blame, if one is. */
-gradus_status score_explain(const gradus_model *m, gradus_status status, const char *where, const gradus_data *data);
+/* Adds to this thread's last error, of a call on a batch of this data, which row of it is to blame, if one is; its first row
+ * is the user's number `first`. */
+gradus_status score_explain(const gradus_model *m, gradus_status status, const char *where, const gradus_data *data,
+                            int64_t first);
 
 #endif

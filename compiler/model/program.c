@@ -88,6 +88,6 @@ gradus_status model_prepare(gradus_model *m, int64_t batch) {
 gradus_program *gradus_model_program(gradus_model *m) {
     if (m && m->busy) return m->program;
     if (model_enter_compiled(m, "gradus_model_program")) return NULL;
-    if (!m->program && model_prepare(m, MODEL_BATCH)) return NULL;
+    if (!m->program && model_prepare(m, m->training.max_batch)) return NULL;
     return m->program;
 }

@@ -205,6 +205,8 @@ typedef struct {
     gradus_dtype label_dtype;   /* of the data's labels, where it is not GRADUS_I32 for class numbers, the output's dtype
                                    for others */
     uint64_t seed;              /* of the parameters' first values and of random numbers; default 0 */
+    int64_t max_batch;          /* how many rows the program takes at once where it is made before the first fit, to be
+                                   loaded, evaluated, to predict; default 32.  A fit with larger batches makes it anew */
     int32_t threads;            /* as in gradus_compile_options, */
     bool check_nan;             /* this too */
     uint64_t reserved_[4];
@@ -226,7 +228,7 @@ GRADUS_API gradus_status gradus_model_compile_with(gradus_model *model, const gr
 GRADUS_API gradus_graph *gradus_model_graph(gradus_model *model);
 
 /* The program with the state: the model's own, until a larger batch, or another compilation, makes a new one.  It is made
- * at need, with initial weights, for batches of 32.  NULL where that fails: gradus_last_error() says why. */
+ * at need, with initial weights.  NULL where that fails: gradus_last_error() says why. */
 GRADUS_API gradus_program *gradus_model_program(gradus_model *model);
 
 /* --- fitting ----------------------------------------------------------------------------------------------------- */

@@ -421,7 +421,7 @@ static void test_data_that_does_not_fit(void **state) {
     data = class_data();
     FAILS(gradus_model_fit(m, data), GRADUS_ERROR_ARGUMENT, "epoch 1, batch ", "row 70 (from 0) is 3", "classes 0 to 2");
     FAILS(gradus_model_evaluate(m, data, NULL, NULL), GRADUS_ERROR_ARGUMENT, "row 70");
-    FAILS(gradus_model_fit(m, data, .validation_split = 0.2), GRADUS_ERROR_ARGUMENT, "validation", "row 10 ");
+    FAILS(gradus_model_fit(m, data, .validation_split = 0.2), GRADUS_ERROR_ARGUMENT, "validation", "row 70 ");
     fill_data();
     gradus_data_destroy(&data);
     gradus_model_destroy(&m);

@@ -384,7 +384,11 @@ static void test_wrong_compilations(void **state) {
           GRADUS_ERROR_ARGUMENT, "GRADUS_TOP_K_ACCURACY");
     FAILS(gradus_model_compile(m, .loss = sparse, .optimizer = gradus_adam(.beta1 = 2)), GRADUS_ERROR_GRAPH, "test_model.c:",
           "adam: an option is 2");
-    OK(gradus_model_compile(m, .loss = sparse)); /* after all that */
+    FAILS(gradus_model_compile(m, .loss = sparse, .max_batch = -1), GRADUS_ERROR_ARGUMENT, ".max_batch is -1");
+    OK(gradus_model_compile(m, .loss = sparse, .max_batch = 7)); /* after all that */
+    gradus_entry_info entry;
+    OK(gradus_program_entry(gradus_model_program(m), 2, &entry));
+    assert_true(strcmp(entry.name, "predict") == 0 && entry.max_batch == 7);
     gradus_model_destroy(&m);
     m = two_layers();
     OK(gradus_model_add(m, gradus_layer_activation(.activation = GRADUS_SIGMOID, .name = "squash")));
