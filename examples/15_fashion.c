@@ -26,13 +26,13 @@ static gradus_model *build(uint64_t seed) {
 
 static void draw_images(const settings *s, const float *images, const int32_t *truth, const float *probabilities) {
     char path[PATH];
-    tell_drawn(gradus_plot_predictions(out_file(s, "15_fashion-images.svg", path),
-                                       gradus_predictions(.images = images, .dtype = GRADUS_F32, .rows = SHOWN,
-                                                          .height = 28, .width = 28, .invert = true,
-                                                          .classes = CLASSES, .names = names, .truth = truth,
-                                                          .probabilities = probabilities),
-                                       gradus_plot_options(.columns = 4)),
-               path, "what the model says of the first test images");
+    gradus_status status =
+        gradus_plot_predictions(out_file(s, "15_fashion-images.svg", path),
+                                gradus_predictions(.images = images, .dtype = GRADUS_F32, .rows = SHOWN, .height = 28,
+                                                   .width = 28, .invert = true, .classes = CLASSES, .names = names,
+                                                   .truth = truth, .probabilities = probabilities),
+                                gradus_plot_options(.columns = 4));
+    tell_drawn(status, path, "what the model says of the first test images");
 }
 
 static void draw_confusion(const settings *s, const int32_t *truth, const float *probabilities, int64_t rows) {
