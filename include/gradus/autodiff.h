@@ -42,7 +42,9 @@ GRADUS_API gradus_tensors gradus_vjp(gradus_tensor y, gradus_tensor seed, gradus
 #define gradus_vjp(...) gradus_vjp_at(GRADUS_HERE_, __VA_ARGS__)
 
 /* The Jacobian-vector product: the derivative of y when xs move along the tangents; the dtype and shape of y.  Made by
- * differentiating backward twice, since the vector-Jacobian product is linear in its seed.
+ * differentiating backward twice, since the vector-Jacobian product is linear in its seed.  The graph grows by both passes,
+ * but nothing of the first is left once it is compiled, for only the second depends on the tangents: value and product
+ * together cost about what value and gradient do.
  * Errors: as gradus_gradient; also tangents whose count, dtypes or shapes are not those of xs. */
 GRADUS_API gradus_tensor gradus_jvp_at(const char *file, int line, gradus_tensor y, gradus_tensors xs,
                                        gradus_tensors tangents);
