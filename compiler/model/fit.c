@@ -26,7 +26,7 @@ double fit_clock(void) {
 
 static gradus_status check_options(fit *f) {
     gradus_fit_options *o = &f->o;
-    if (!o->epochs) o->epochs = o->initial_epoch + 1;
+    if (!o->epochs) o->epochs = o->initial_epoch < INT64_MAX ? o->initial_epoch + 1 : INT64_MAX;
     if (!o->batch_size) o->batch_size = MODEL_BATCH;
     if (o->epochs < 0) return WRONG(".epochs is %lld; right is 1 or more", (long long)o->epochs);
     if (o->initial_epoch < 0 || o->initial_epoch >= o->epochs)
@@ -70,8 +70,11 @@ static gradus_status begin(fit *f) {
         status = model_check_data(f->model, "gradus_model_fit: .validation_data", f->o.validation_data, true);
     if (!status) status = split(f);
     if (!status) status = history_begin(f);
+    const int64_t rows = gradus_data_rows(f->data);
+    if (f->o.batch_size > rows) f->o.batch_size = rows; /* memory is planned for it */
     if (!status) status = model_prepare(f->model, f->o.batch_size);
     if (status) return status;
+    f->spoiled = state_not_finite(f->model->program);
     if (f->o.schedule.kind && !f->model->rate)
         return WRONG(".schedule sets the optimizer's learning rate, but this one has a .rate of its own");
     const gradus_batch_options options = {.size_ = sizeof options,
@@ -117,33 +120,6 @@ static gradus_verdict tell(const fit *f, gradus_progress_fn function) {
     return function(f->o.user, &now);
 }
 
-/* "; element 3 of its row 7 is nan", where the inputs are to blame. */
-static void blame_inputs(const gradus_model *m, const gradus_batch *b, char *to, size_t room) {
-    const gradus_in *x = &b->inputs.items[0];
-    int64_t each = 1;
-    for (int64_t i = 1; i <= m->row.d[0]; i++) each *= m->row.d[i];
-    *to = '\0';
-    if (x->dtype != GRADUS_F32 && x->dtype != GRADUS_F64) return;
-    for (int64_t i = 0; i < b->size * each; i++) {
-        const double value = x->dtype == GRADUS_F64 ? ((const double *)x->data)[i] : ((const float *)x->data)[i];
-        if (isfinite(value)) continue;
-        snprintf(to, room, "the data: element %lld of row %lld of this batch is %g", (long long)(i % each),
-                 (long long)(i / each), value);
-        return;
-    }
-}
-
-static gradus_status not_finite(const fit *f, const gradus_batch *b, double loss) {
-    char why[160], rate[64] = "";
-    blame_inputs(f->model, b, why, sizeof why);
-    if (!*why && f->model->rate) snprintf(rate, sizeof rate, " (%s is %g)", f->model->rate, f->now.learning_rate);
-    if (!*why)
-        snprintf(why, sizeof why, "try a smaller learning rate%s, clip the gradients, or scale the inputs", rate);
-    log_line(1, "epoch %lld, batch %lld: the loss is %g", (long long)f->now.epoch, (long long)f->now.batch, loss);
-    return fail(GRADUS_ERROR_NAN, "%s: epoch %lld, batch %lld of %lld: the loss is %g; %s", where,
-                (long long)f->now.epoch, (long long)f->now.batch, (long long)f->now.batches, loss, why);
-}
-
 /* With the place, and the row of the data where a label is wrong. */
 static gradus_status batch_failed(const fit *f, gradus_status status) {
     char place[128];
@@ -163,7 +139,7 @@ static gradus_status train_epoch(fit *f, gradus_verdict *verdict) {
         f->now.batch = b.index + 1;
         f->now.seconds = fit_clock() - from;
         score_means(&s, f->now.means);
-        if (!isfinite(values[0])) return not_finite(f, &b, values[0]);
+        if (!isfinite(values[0])) return blame(f, &b, values[0]);
         print_batch(f);
         *verdict = tell(f, f->o.on_batch);
     }
@@ -175,7 +151,9 @@ static gradus_status set_rate(fit *f, int64_t epoch) {
     f->now.learning_rate = model_learning_rate(m);
     if (!f->o.schedule.kind) return GRADUS_OK;
     const double rate = schedule_rate(&f->o.schedule, epoch, f->now.learning_rate);
-    if (!isfinite(rate)) return WRONG(".schedule: the learning rate of epoch %lld is %g", (long long)epoch, rate);
+    if (!isfinite(rate) || rate < 0)
+        return WRONG(".schedule: the learning rate of epoch %lld is %g; it must be finite and not negative",
+                     (long long)epoch + 1, rate);
     const gradus_status status = gradus_program_set(m->program, m->rate, rate);
     if (!status) f->now.learning_rate = rate;
     return status;

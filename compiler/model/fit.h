@@ -24,6 +24,7 @@ typedef struct {
     gradus_batches *batches;
     epoch_record now;
     FILE *jsonl, *csv, *stream;
+    const char *spoiled; /* a state that is not finite before the first step; NULL for none */
     bool bar; /* the stream is a terminal with a progress bar */
     double drawn; /* when the bar was */
     /* the best epoch */
@@ -38,6 +39,11 @@ double fit_clock(void); /* seconds */
 /* What is wrong with a schedule, NULL for nothing; the rate of an epoch (from 0), given the rate before. */
 const char *schedule_fault(const gradus_schedule *s);
 double schedule_rate(const gradus_schedule *s, int64_t epoch, double rate);
+
+/* A parameter or other state that has a NaN or an infinity, NULL for none. */
+const char *state_not_finite(gradus_program *program);
+/* Fails because of the loss of a batch, and says what is to blame: the data, the state or the learning rate. */
+gradus_status blame(const fit *f, const gradus_batch *b, double loss);
 
 /* Whether a history can go on with this model's metrics; an epoch more in it. */
 gradus_status history_begin(const fit *f);

@@ -59,7 +59,7 @@ static gradus_tensor build_flatten(arena *memory, const model_layer *l, gradus_t
 static gradus_tensor build_reshape(arena *memory, const model_layer *l, gradus_tensor x) {
     (void)memory;
     const gradus_shape *row = &l->given.options.reshape.shape;
-    gradus_shape shape = {{row->d[0] + 1, GRADUS_BATCH}};
+    gradus_shape shape = {{row->d[0] >= 0 && row->d[0] < INT64_MAX ? row->d[0] + 1 : row->d[0], GRADUS_BATCH}};
     for (int64_t i = 1; i <= row->d[0] && i < GRADUS_MAX_RANK; i++) shape.d[i + 1] = row->d[i];
     return gradus_reshape_at(l->file, l->line, x, shape);
 }

@@ -83,8 +83,8 @@ static void text_input(text *t, gradus_tensor x) {
 
 /* The input of the first layer.  A row has no batch in it: its place is in front. */
 static void build_input(gradus_model *m) {
-    gradus_shape shape = {{m->row.d[0] + 1, GRADUS_BATCH}};
     bool fixed = m->row.d[0] >= 0 && m->row.d[0] < GRADUS_MAX_RANK;
+    gradus_shape shape = {{fixed ? m->row.d[0] + 1 : 0, GRADUS_BATCH}};
     for (int64_t i = 1; fixed && i <= m->row.d[0]; i++) {
         fixed = m->row.d[i] >= 0;
         shape.d[i + 1] = m->row.d[i];

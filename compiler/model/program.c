@@ -29,11 +29,12 @@ double model_learning_rate(const gradus_model *m) {
     return value;
 }
 
-/* Whether a state is a layer's: the optimizer's are not. */
+/* Whether a state is a layer's: those of the optimizer, which may have a layer's name, are made later. */
 static bool of_layer(const gradus_model *m, const char *name) {
     for (uint32_t i = 0; i < m->layers.count; i++) {
         const size_t length = strlen(m->layers.items[i].name);
-        if (strncmp(name, m->layers.items[i].name, length) == 0 && name[length] == '/') return true;
+        if (strncmp(name, m->layers.items[i].name, length) == 0 && name[length] == '/')
+            return gradus_find_at(NULL, 0, m->graph, name).id < model_output(m).id;
     }
     return false;
 }
@@ -43,9 +44,9 @@ static gradus_status copy_weights(const gradus_model *m, gradus_program *from, g
     void *state;
     size_t bytes;
     gradus_info info;
-    gradus_status status = gradus_program_state(from, &state, &bytes);
-    for (size_t i = 0; !status && !gradus_program_info(from, NULL, GRADUS_STATE, i, 0, &info); i++)
-        if (of_layer(m, info.name)) status = gradus_program_write(to, info.name, (char *)state + info.offset, info.bytes);
+    gradus_status status = gradus_program_state(to, &state, &bytes);
+    for (size_t i = 0; !status && !gradus_program_info(to, NULL, GRADUS_STATE, i, 0, &info); i++)
+        if (of_layer(m, info.name)) status = gradus_program_read(from, info.name, (char *)state + info.offset, info.bytes);
     return status;
 }
 

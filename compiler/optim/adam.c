@@ -71,5 +71,6 @@ static void adam_step(optimization *s) {
     optim_update(s, s->p, optim_sub(s, p, step));
 }
 
-const optimizer_row optimizer_adam = {"adam", adam_begin, adam_step};
-const optimizer_row optimizer_adamw = {"adamw", adam_begin, adam_step};
+#define ADAM_OPTIONS {[BETA1] = "beta1", [BETA2] = "beta2", [EPSILON] = "epsilon", [DECAY] = "weight_decay"}
+const optimizer_row optimizer_adam = {"adam", adam_begin, adam_step, ADAM_OPTIONS};
+const optimizer_row optimizer_adamw = {"adamw", adam_begin, adam_step, ADAM_OPTIONS};

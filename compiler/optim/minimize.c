@@ -43,7 +43,7 @@ static void custom_step(optimization *s) {
                      p->attr.name);
 }
 
-static const optimizer_row optimizer_of_ones_own = {"custom", NULL, custom_step};
+static const optimizer_row optimizer_of_ones_own = {"custom", NULL, custom_step, {0}};
 
 static const optimizer_row *const rows[] = {
     [OPTIMIZER_SGD] = &optimizer_sgd,
@@ -62,7 +62,8 @@ static bool check_optimizer(gradus_graph *g, const char *name, const gradus_opti
     for (int i = 0; i < OPTION_COUNT; i++) {
         bool share = (i == OPTION_1 && (adam || o->kind == OPTIMIZER_RMSPROP)) || (i == OPTION_2 && adam);
         if (o->f[i] >= 0 && (share ? o->f[i] < 1 : isfinite(o->f[i]))) continue;
-        return compose_fail(g, name, "%s: an option is %g; %s", rows[o->kind]->name, o->f[i],
+        return compose_fail(g, name, "%s: .%s is %g; %s", rows[o->kind]->name,
+                            i == OPTION_RATE ? "learning_rate" : rows[o->kind]->options[i], o->f[i],
                             share ? "a share lies from 0 to below 1" : "it must be finite and not negative");
     }
     return true;

@@ -28,6 +28,7 @@ typedef struct {
     const char *name;
     void (*begin)(optimization *s); /* NULL: nothing is shared */
     void (*step)(optimization *s);
+    const char *options[OPTION_COUNT]; /* their names; the learning rate's is the same everywhere */
 } optimizer_row;
 
 extern const optimizer_row optimizer_sgd, optimizer_rmsprop, optimizer_adam, optimizer_adamw;

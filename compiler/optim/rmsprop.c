@@ -23,4 +23,4 @@ static void rmsprop_step(optimization *s) {
     optim_update(s, s->p, optim_sub(s, s->p, optim_div(s, optim_mul(s, optim_everywhere(s, s->rate), s->dp), root)));
 }
 
-const optimizer_row optimizer_rmsprop = {"rmsprop", NULL, rmsprop_step};
+const optimizer_row optimizer_rmsprop = {"rmsprop", NULL, rmsprop_step, {[RHO] = "rho", [EPSILON] = "epsilon"}};

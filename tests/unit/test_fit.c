@@ -114,6 +114,19 @@ static void test_a_larger_batch_keeps_the_state(void **state) {
     gradus_data_destroy(&data);
 }
 
+/* Memory is planned for as many rows as there are. */
+static void test_a_batch_larger_than_the_data(void **state) {
+    (void)state;
+    gradus_data *data = class_data();
+    gradus_model *all = classifier(gradus_sgd()), *more = classifier(gradus_sgd());
+    OK(gradus_model_fit(all, data, .batch_size = ROWS));
+    OK(gradus_model_fit(more, data, .batch_size = INT64_MAX));
+    assert_same_state(gradus_model_program(all), gradus_model_program(more));
+    gradus_model_destroy(&all);
+    gradus_model_destroy(&more);
+    gradus_data_destroy(&data);
+}
+
 /* --- validation ------------------------------------------------------------------------------------------------------ */
 
 static void test_the_last_rows_validate(void **state) {
@@ -277,6 +290,7 @@ static void test_schedules(void **state) {
     FAILS(gradus_model_fit(m, data, .schedule = gradus_schedule_step(1, 1, 0)), GRADUS_ERROR_ARGUMENT, "every 1 or more");
     FAILS(gradus_model_fit(m, data, .schedule = gradus_schedule_cosine(1, 1, 5, 5)), GRADUS_ERROR_ARGUMENT, "warm-up");
     FAILS(gradus_model_fit(m, data, .schedule = gradus_schedule_custom(NULL, NULL)), GRADUS_ERROR_ARGUMENT, "NULL");
+    FAILS(gradus_model_fit(m, data, .schedule = gradus_schedule_step(-1, 1, 1)), GRADUS_ERROR_ARGUMENT, "epoch 1 is -1", "not negative");
     gradus_model_destroy(&m);
     gradus_data_destroy(&data);
 }
@@ -385,14 +399,23 @@ static void test_a_loss_that_is_not_finite(void **state) {
           "sgd/learning_rate is 1e+30");
     assert_non_null(strstr(logged, "epoch 1"));
     gradus_set_log(NULL, NULL, 0);
+    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_NAN, "\"dense/kernel\" was not finite before this fit");
     gradus_model_destroy(&m);
     gradus_data_destroy(&data);
 
     m = classifier(gradus_sgd());
     inputs[40 * FEATURES + 3] = NAN;
     data = class_data();
-    FAILS(gradus_model_fit(m, data, .no_shuffle = true), GRADUS_ERROR_NAN, "epoch 1, batch 2 of 3",
-          "element 3 of row 8 of this batch is nan");
+    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_NAN, "epoch 1, batch ", "row 40 (from 0) of the inputs has nan, at element 3");
+    fill_data();
+    gradus_model_destroy(&m);
+    gradus_data_destroy(&data);
+
+    m = two_layers();
+    OK(gradus_model_compile(m, .loss = GRADUS_CATEGORICAL_CROSSENTROPY));
+    one_hot[70 * CLASSES + 2] = INFINITY;
+    data = data_of(one_hot, GRADUS_F32, GRADUS_SHAPE(ROWS, CLASSES));
+    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_NAN, "row 70 (from 0) of the labels has inf, at element 2");
     fill_data();
     gradus_model_destroy(&m);
     gradus_data_destroy(&data);
@@ -441,6 +464,7 @@ static void test_wrong_options(void **state) {
     FAILS(gradus_model_fit(m, data, .min_delta = -1), GRADUS_ERROR_ARGUMENT, ".min_delta is -1");
     FAILS(gradus_model_fit(m, data, .verbose = 3), GRADUS_ERROR_ARGUMENT, ".verbose is 3");
     FAILS(gradus_model_fit(m, data, .initial_epoch = 2, .epochs = 2), GRADUS_ERROR_ARGUMENT, ".initial_epoch is 2 of 2");
+    FAILS(gradus_model_fit(m, data, .initial_epoch = INT64_MAX), GRADUS_ERROR_ARGUMENT, ".initial_epoch is 9223372036854775807");
     gradus_model_destroy(&m);
     m = two_layers();
     FAILS(gradus_model_fit(m, data), GRADUS_ERROR_ARGUMENT, "not compiled", "gradus_model_compile");
@@ -462,6 +486,7 @@ int main(void) {
         cmocka_unit_test(test_fit_is_a_loop),
         cmocka_unit_test(test_two_fits_are_one),
         cmocka_unit_test(test_a_larger_batch_keeps_the_state),
+        cmocka_unit_test(test_a_batch_larger_than_the_data),
         cmocka_unit_test(test_the_last_rows_validate),
         cmocka_unit_test(test_early_stopping),
         cmocka_unit_test(test_best_checkpoint),

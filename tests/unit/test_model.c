@@ -369,6 +369,28 @@ static void test_compiling_again(void **state) {
     gradus_data_destroy(&data);
 }
 
+/* An optimizer that is called as a layer is not taken for one. */
+static void test_an_optimizer_of_a_layers_name(void **state) {
+    (void)state;
+    gradus_data *data = class_data();
+    gradus_model *m = two_layers();
+    const gradus_loss sparse = GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY;
+    float before[FEATURES * 8], after[FEATURES * 8], rate;
+    OK(gradus_model_compile(m, .optimizer = gradus_adam(.name = "dense"), .loss = sparse));
+    OK(gradus_model_fit(m, data));
+    OK(gradus_program_read(gradus_model_program(m), "dense/kernel", before, sizeof before));
+    OK(gradus_model_compile(m, .optimizer = gradus_adam(.name = "dense", .learning_rate = 0.25), .loss = sparse));
+    if (!gradus_model_program(m)) fail_msg("%s", gradus_last_error());
+    OK(gradus_program_read(gradus_model_program(m), "dense/kernel", after, sizeof after));
+    assert_memory_equal(before, after, sizeof before);
+    OK(gradus_program_read(gradus_model_program(m), "dense/learning_rate", &rate, sizeof rate));
+    assert_true(rate == 0.25f);
+    OK(gradus_model_compile(m, .optimizer = gradus_sgd(), .loss = sparse));
+    OK(gradus_model_fit(m, data));
+    gradus_model_destroy(&m);
+    gradus_data_destroy(&data);
+}
+
 static void test_wrong_compilations(void **state) {
     (void)state;
     gradus_model *m = two_layers();
@@ -383,7 +405,7 @@ static void test_wrong_compilations(void **state) {
     FAILS(gradus_model_compile(m, .loss = GRADUS_BINARY_CROSSENTROPY, .metrics = GRADUS_TOP_K_ACCURACY),
           GRADUS_ERROR_ARGUMENT, "GRADUS_TOP_K_ACCURACY");
     FAILS(gradus_model_compile(m, .loss = sparse, .optimizer = gradus_adam(.beta1 = 2)), GRADUS_ERROR_GRAPH, "test_model.c:",
-          "adam: an option is 2");
+          "adam: .beta1 is 2");
     FAILS(gradus_model_compile(m, .loss = sparse, .max_batch = -1), GRADUS_ERROR_ARGUMENT, ".max_batch is -1");
     OK(gradus_model_compile(m, .loss = sparse, .max_batch = 7)); /* after all that */
     gradus_entry_info entry;
@@ -416,6 +438,7 @@ int main(void) {
         cmocka_unit_test(test_label_dtypes),
         cmocka_unit_test(test_frozen_layers),
         cmocka_unit_test(test_compiling_again),
+        cmocka_unit_test(test_an_optimizer_of_a_layers_name),
         cmocka_unit_test(test_wrong_compilations),
     };
     return cmocka_run_group_tests(tests, begin, NULL);

@@ -329,7 +329,12 @@ GUARDED_TEST(a_loss_must_reach_a_parameter) {
 }
 
 GUARDED_TEST(options_have_ranges) {
-    assert_failed(gradus_minimize(loss_of(param("p", GRADUS_F32)), gradus_adam(.beta2 = 1)), "adam: an option is 1");
+    assert_failed(gradus_minimize(loss_of(param("p", GRADUS_F32)), gradus_adam(.beta2 = 1)), "adam: .beta2 is 1; a share");
+}
+
+GUARDED_TEST(options_are_named) {
+    assert_failed(gradus_minimize(loss_of(param("p", GRADUS_F32)), gradus_adamw(.weight_decay = -1)),
+                  "adamw: .weight_decay is -1; it must be");
 }
 
 GUARDED_TEST(an_optimizer_is_needed) {
@@ -370,6 +375,7 @@ int main(void) {
         TEST(names_must_differ),
         TEST(a_loss_must_reach_a_parameter),
         TEST(options_have_ranges),
+        TEST(options_are_named),
         TEST(an_optimizer_is_needed),
         TEST(gradients_must_fit),
         TEST(one_update_a_parameter),
