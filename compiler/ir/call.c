@@ -26,8 +26,9 @@ static void fail_at(gradus_graph *g, const char *file, int line, const char *op,
 gradus_graph *call_enter(call *c, gradus_graph *graph, const char *file, int line, const char *op,
                          gradus_tensors operands) {
     bool mixed = false, absent = false;
+    const bool missing = operands.count && !operands.items;
     c->graph = graph;
-    if (!operands.items) operands.count = 0;
+    if (missing) operands.count = 0;
     for (size_t i = 0; i < operands.count; i++) {
         const gradus_tensor *t = &operands.items[i];
         if (!t->graph) absent = true;
@@ -42,6 +43,7 @@ gradus_graph *call_enter(call *c, gradus_graph *graph, const char *file, int lin
     for (size_t i = 0; mixed && i < operands.count; i++)
         if (operands.items[i].graph) fail_at(operands.items[i].graph, file, line, op, "tensors of two graphs");
     if (mixed) fail_at(c->graph, file, line, op, "tensors of two graphs");
+    if (missing) fail_at(c->graph, file, line, op, "a list of tensors is NULL");
     if (absent) fail_at(c->graph, file, line, op, "a tensor is absent, {NULL, 0}");
     if (c->graph->status != GRADUS_OK) return NULL;
     for (size_t i = 0; i < operands.count; i++)

@@ -82,8 +82,11 @@ static uint32_t embedding(gradus_graph *g, uint32_t indices, gradus_embedding_op
     static const char op[] = "embedding";
     if (!compose_dtype(g, op, indices, DTYPES_INTS)) return 0;
     uint32_t table = o->table.graph ? o->table.id : 0;
-    if (table && shape_rank(&graph_node(g, table)->shape) == 2) {
+    if (table) {
         const node *n = graph_node(g, table);
+        if (shape_rank(&n->shape) != 2)
+            return compose_fail(g, op, ".table is %s %s; right is (rows, units)", gradus_dtype_name(n->dtype),
+                                shape_text(g, &n->shape));
         if (!o->rows) o->rows = shape_dim(&n->shape, 0);
         if (!o->units) o->units = shape_dim(&n->shape, 1);
         if (!o->dtype) o->dtype = n->dtype;

@@ -305,6 +305,12 @@ GUARDED_TEST(tangents_must_fit) {
     assert_failed(gradus_jvp(x, GRADUS_TENSORS(x), GRADUS_TENSORS(x, x)), "jvp: 1 tensors, but 2 tangents");
 }
 
+GUARDED_TEST(lists_that_are_missing) {
+    gradus_tensor x = gradus_input(g, "x", GRADUS_F32, GRADUS_SHAPE(2));
+    assert_failed(gradus_gradients(gradus_square(x), gradus_list(NULL, 1)).items[0],
+                  "gradients: a list of tensors is NULL");
+}
+
 GUARDED_TEST(no_jacobian_over_the_batch) {
     gradus_tensor x = gradus_input(g, "x", GRADUS_F64, GRADUS_SHAPE(GRADUS_BATCH, 2));
     assert_failed(gradus_jacobian(gradus_square(x), x), "jacobian: the run-time batch is in (B, 2)");
@@ -355,6 +361,7 @@ int main(void) {
         TEST(no_derivative_by_integers),
         TEST(seeds_must_fit),
         TEST(tangents_must_fit),
+        TEST(lists_that_are_missing),
         TEST(no_jacobian_over_the_batch),
         TEST(tensors_of_two_graphs),
         TEST(gradients_tell_where_they_come_from),

@@ -240,6 +240,8 @@ static void test_embedding_errors(void **state) {
     assert_failed(
         gradus_embedding(given("i", GRADUS_I32, s), .rows = 3, .table = given("t", GRADUS_F32, GRADUS_SHAPE(2, 4))),
         ".table is f32 (2, 4); right is f32 (3, 4)");
+    assert_failed(gradus_embedding(given("i", GRADUS_I32, s), .table = given("t", GRADUS_F32, s)),
+                  ".table is f32 (2); right is (rows, units)");
     assert_failed(gradus_embedding(given("i", GRADUS_I32, s), .rows = 3, .units = 2, .dtype = GRADUS_I32), "param");
 }
 
