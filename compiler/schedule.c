@@ -88,8 +88,8 @@ static void add_call_edges(dependencies *d) {
         if (d->l->kernels.items[c]->kind != KERNEL_CALL) continue;
         for (uint32_t k = 0; k < d->count; k++) {
             const kernel *other = d->l->kernels.items[k];
-            bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
             if (k == c || (other->kind == KERNEL_CALL ? k < c : !writes_state(d->l, other))) continue;
+            bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
             if (!reaches(d, k, c, seen)) *edge(d, c, k) = true;
         }
     }

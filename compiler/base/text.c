@@ -2,8 +2,6 @@
  * Growing text and hashes.  See text.h. */
 #include "base/text.h"
 
-#include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 void text_append_v(text *t, const char *format, va_list arguments) {
@@ -40,19 +38,6 @@ void text_shape(text *t, const gradus_shape *shape) {
         else text_append(t, "%lldB", (long long)-d);
     }
     text_append(t, ")");
-}
-
-void text_double(text *t, double value) {
-    char digits[40];
-    if (isnan(value)) {
-        text_append(t, "nan");
-        return;
-    }
-    for (int precision = 1; precision <= 17; precision++) {
-        snprintf(digits, sizeof digits, "%.*g", precision, value);
-        if (strtod(digits, NULL) == value) break;
-    }
-    text_append(t, "%s", digits);
 }
 
 size_t utf8_length(const char *s) {

@@ -18,7 +18,6 @@ typedef struct {
 void text_append(text *t, const char *format, ...) PRINTF_LIKE(2, 3);
 void text_append_v(text *t, const char *format, va_list arguments);
 void text_shape(text *t, const gradus_shape *shape); /* "(B, 3B, 784)" */
-void text_double(text *t, double value);             /* the shortest decimal that reads back the same; nan, inf, -inf */
 
 size_t utf8_length(const char *s); /* bytes of the valid UTF-8 character at s; 0 where there is none */
 

@@ -6,9 +6,9 @@
  *         units = …;  kernel(buffers…, batch, units·thread/threads, units·(thread+1)/threads, scratch)
  *         barrier, if there are others, wherever the phase changes
  *
- * A function of the user's is called by thread 0 at the end of a phase.  If it fails, report[0] is -1 - its number, and
+ * A function of the user's is called by thread 0, at most one a phase.  If it fails, report[0] is -1 - its number, and
  * behind the barrier all threads return 1 + its number; they compare with the number, since thread 0 may already be in a
- * later call.
+ * later call, which is also why report[0] is read and written atomically.
  */
 #include "emit/emitter.h"
 #include "ir/custom.h"
@@ -230,11 +230,19 @@ static llvm report_item(const entry_function *f, int64_t i) { return element_poi
 
 static llvm failure_mark(const emitter *e, const kernel *k) { return int_constant(e, -1 - (int64_t)k->check); }
 
+/* A load or store of an i64; the barriers order them. */
+static llvm atomically(llvm instruction) {
+    LLVMSetOrdering(instruction, LLVMAtomicOrderingMonotonic);
+    LLVMSetAlignment(instruction, sizeof(int64_t));
+    return instruction;
+}
+
 /* Thread 0 reports what the user's function returned. */
 static void report_result(const entry_function *f, const kernel *k, llvm result) {
     const emitter *e = f->e;
     llvm failed = LLVMBuildICmp(e->b, LLVMIntNE, result, LLVMConstInt(e->i32, 0, false), "");
-    LLVMBuildStore(e->b, LLVMBuildSelect(e->b, failed, failure_mark(e, k), int_constant(e, 0), ""), report_item(f, 0));
+    llvm mark = LLVMBuildSelect(e->b, failed, failure_mark(e, k), int_constant(e, 0), "");
+    atomically(LLVMBuildStore(e->b, mark, report_item(f, 0)));
     LLVMBuildStore(e->b, LLVMBuildSExt(e->b, result, e->i64, ""), report_item(f, 1));
 }
 
@@ -243,7 +251,7 @@ static void end_phase(const entry_function *f, const kernel *called) {
     const emitter *e = f->e;
     call_barrier(f);
     if (!called) return;
-    llvm mark = LLVMBuildLoad2(e->b, e->i64, report_item(f, 0), "");
+    llvm mark = atomically(LLVMBuildLoad2(e->b, e->i64, report_item(f, 0), ""));
     return_failure(f, called, LLVMBuildICmp(e->b, LLVMIntEQ, mark, failure_mark(e, called), ""));
 }
 

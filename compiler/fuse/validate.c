@@ -89,7 +89,7 @@ static bool phases_are_valid(const kernel_list *l, uint32_t number, text *why) {
     return true;
 }
 
-/* A call is the last that its thread does in its phase, in the order of the graph. */
+/* There is one call a phase, so that what the threads see behind it is whether that one failed. */
 static bool calls_are_valid(const kernel_list *l, uint32_t number, text *why) {
     const kernel *k = l->kernels.items[number];
     if (k->kind != KERNEL_CALL) return true;

@@ -21,27 +21,29 @@ static bool check_symbol(gradus_graph *g, const char *symbol) {
     return right;
 }
 
-/* One name stands for one function: compiled code knows it by that. */
-static bool check_unique(gradus_graph *g, const custom *c) {
-    for (uint32_t id = 1; id < g->nodes.count; id++) {
-        const custom *other = graph_node(g, id)->attr.call;
+/* One name stands for one function: compiled code knows it by that.  The node of `forward`, whose backward function c
+ * may be, is still to be made. */
+static bool check_unique(gradus_graph *g, const custom *forward, const custom *c) {
+    for (uint32_t id = 0; id < g->nodes.count; id++) {
+        const custom *other = id ? graph_node(g, id)->attr.call : forward;
         for (; other; other = other->derivative) {
             if (strcmp(other->symbol, c->symbol) != 0 || other->function == c->function) continue;
-            compose_fail(g, "custom", "the symbol \"%s\" is another function's already; give .symbol", c->symbol);
+            compose_fail(g, "custom", "the symbol \"%s\" is another function's already; give %s", c->symbol,
+                         c->backward ? ".backward_symbol" : ".symbol");
             return false;
         }
     }
     return true;
 }
 
-static bool describe(gradus_graph *g, custom *c, uint32_t operands, const char *symbol) {
+static bool describe(gradus_graph *g, const custom *forward, custom *c, uint32_t operands, const char *symbol) {
     text why = {.memory = &g->memory};
     if (!custom_describe(c, operands, &g->memory, &why)) {
         compose_fail(g, "custom", "%s: %s", symbol ? symbol : c->backward ? "backward" : "function", why.data);
         return false;
     }
     c->symbol = symbol ? symbol : c->prototype.name;
-    return check_symbol(g, c->symbol) && check_unique(g, c);
+    return check_symbol(g, c->symbol) && check_unique(g, forward, c);
 }
 
 static bool forward_call(gradus_graph *g, gradus_tensors x, const gradus_custom_options *o, custom *c) {
@@ -57,7 +59,7 @@ static bool forward_call(gradus_graph *g, gradus_tensors x, const gradus_custom_
     c->signature = o->signature;
     c->user = o->user;
     c->effects = o->effects ? ++g->effects : 0;
-    return describe(g, c, (uint32_t)x.count, o->symbol);
+    return describe(g, NULL, c, (uint32_t)x.count, o->symbol);
 }
 
 /* ", const float *dy, float *dx0, …": what takes the place of the result. */
@@ -106,8 +108,9 @@ static bool backward_call(gradus_graph *g, gradus_tensors x, const gradus_custom
     const char *symbol = o->backward_symbol;
     if (!symbol && !c->signature) symbol = name.data;
     if (!o->run && !c->signature) c->signature = backward_signature(g, forward, x, dtype, symbol);
+    if (!describe(g, forward, c, (uint32_t)x.count, symbol)) return false;
     forward->derivative = c;
-    return describe(g, c, (uint32_t)x.count, symbol);
+    return true;
 }
 
 static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const gradus_custom_options *o,

@@ -58,6 +58,19 @@ static const char *locale_point(void) {
     return *point && strlen(point) <= 8 ? point : ".";
 }
 
+double literal_double(const char *s, size_t *length) {
+    static const char characters[] = "0123456789+-.abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    char number[136], *end;
+    const size_t span = strspn(s, characters);
+    snprintf(number, 121, "%.*s", (int)(span < 120 ? span : 120), s);
+    exchange(number, ".", locale_point());
+    const double value = strtod(number, &end);
+    const char *point = strstr(number, locale_point());
+    *length = (size_t)(end - number);
+    if (point && point < end) *length -= strlen(locale_point()) - 1;
+    return value;
+}
+
 static const char *write_float(char out[LITERAL_BYTES], gradus_dtype dtype, scalar value) {
     const bool narrow = dtype == GRADUS_F32;
     const double number = narrow ? (double)value.f32 : value.f64;

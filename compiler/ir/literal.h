@@ -18,6 +18,9 @@ const char *literal_write_bits(char out[LITERAL_BYTES], gradus_dtype dtype, scal
 /* NULL, or what would have been right. */
 const char *literal_read(const char *word, size_t length, gradus_dtype dtype, scalar *value);
 
+/* The number at the beginning of a text as strtod reads it in the C locale, and how many characters it has; 0: none. */
+double literal_double(const char *s, size_t *length);
+
 /* One element of an array of `dtype`. */
 scalar scalar_load(gradus_dtype dtype, const void *data, size_t index);
 void scalar_store(gradus_dtype dtype, void *data, size_t index, scalar value);

@@ -149,7 +149,7 @@ static bool parse_call(parser *p, uint32_t operands, const custom **call) {
     if (p->lex.now.kind == TOKEN_STRING && !lex_string(&p->lex, p->scratch, "its signature", &c->signature)) return false;
     c->backward = lex_accept(&p->lex, "backward");
     if (c->backward && !lex_number(&p->lex, "an operand's number", CUSTOM_OPERANDS - 1, &result)) return false;
-    if (lex_accept(&p->lex, "effects") && !lex_number(&p->lex, "the call's number", UINT32_MAX - 1, &effects)) return false;
+    if (lex_accept(&p->lex, "effects") && !lex_number(&p->lex, "the call's number", 1 << 24, &effects)) return false;
     c->result = (uint32_t)result;
     c->effects = (uint32_t)effects;
     if (p->g->effects < c->effects) p->g->effects = c->effects;

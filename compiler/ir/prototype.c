@@ -2,6 +2,8 @@
  * Reads prototypes of C functions.  See prototype.h. */
 #include "ir/prototype.h"
 
+#include "ir/literal.h"
+
 #include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -161,11 +163,13 @@ static const c_type *find_type(const declaration *d) {
 static bool read_integer(reader *r, const parameter *p, scalar *value) {
     static const int64_t low[] = {[GRADUS_I32] = INT32_MIN, [GRADUS_I64] = INT64_MIN, [GRADUS_U8] = 0};
     static const int64_t high[] = {[GRADUS_I32] = INT32_MAX, [GRADUS_I64] = INT64_MAX, [GRADUS_U8] = UINT8_MAX};
+    const uint64_t most = p->type == GRADUS_I32 ? UINT32_MAX : UINT64_MAX; /* unsigned */
     char *end;
     errno = 0;
-    const long long number = strtoll(r->at, &end, 0);
-    if (end == r->at || errno || number < low[p->type] || number > high[p->type] || (p->is_unsigned && number < 0))
-        return expected(r, "a whole number that the parameter's type holds");
+    const int64_t number = p->is_unsigned ? (int64_t)strtoull(r->at, &end, 0) : (int64_t)strtoll(r->at, &end, 0);
+    const bool fits = p->is_unsigned ? *r->at != '-' && (uint64_t)number <= most
+                                     : number >= low[p->type] && number <= high[p->type];
+    if (end == r->at || errno || !fits) return expected(r, "a whole number that the parameter's type holds");
     end += strspn(end, "uUlL");
     if (p->type == GRADUS_I32) value->i32 = (int32_t)number;
     else if (p->type == GRADUS_U8) value->u8 = (uint8_t)number;
@@ -182,11 +186,12 @@ static bool read_value(reader *r, const parameter *p, scalar *value) {
         if (!value->u8 && !is_word(r->at, length, "false")) return expected(r, "true or false");
         r->at += length;
     } else if (p->type == GRADUS_F32 || p->type == GRADUS_F64) {
-        char *end;
-        const double number = strtod(r->at, &end);
-        if (end == r->at) return expected(r, "a number");
+        size_t length;
+        const double number = literal_double(r->at, &length);
+        if (!length) return expected(r, "a number");
         *value = scalar_from_double((gradus_dtype)p->type, number);
-        r->at = end + strspn(end, "fF");
+        r->at += length;
+        r->at += strspn(r->at, "fF");
     } else if (!read_integer(r, p, value)) {
         return false;
     }

@@ -5,6 +5,7 @@
  * in test_custom_errors.c.
  */
 #include "tests/compare.h"
+#include "tests/german.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -210,6 +211,32 @@ static void test_every_way_to_pass(void **state) {
     assert_int_equal(gradus_dtype_of(ys[7]), GRADUS_I32);
     define(g, "f", gradus_list(ys, COUNT(ys)), GRADUS_NO_UPDATES);
     finish(g, "every way to pass");
+}
+
+static void plus(const double *x0, double *y, int64_t n, unsigned a, uint64_t b, double c, float d) {
+    for (int64_t i = 0; i < n; i++) y[i] = x0[i] + a + (double)(b & 0xffff) + (double)(b >> 63) + c + (double)d;
+}
+
+/* The values that a signature has are read as C reads them, whatever the user's locale makes of a point. */
+static void test_values(void **state) {
+    (void)state;
+    for (int german = 0; german < 2 && (!german || speak_german()); german++) {
+        gradus_graph *g = gradus_graph_create();
+        gradus_tensor x = gradus_input(g, "x", GRADUS_F64, GRADUS_SHAPE(2));
+        gradus_tensor y = gradus_custom(
+            GRADUS_TENSORS(x), .function = GRADUS_FUNCTION(plus),
+            .signature = "void plus(const double *x0, double *y, int64_t n, unsigned a = 4000000000u, "
+                         "uint64_t b = 0xfedcba9876543210ULL, double c = .125e-1, float d = 0x1.8p1f)");
+        define(g, "f", GRADUS_TENSORS(y), GRADUS_NO_UPDATES);
+        setlocale(LC_ALL, "C");
+        if (gradus_graph_status(g)) fail_msg("%s", gradus_graph_error(g));
+        gradus_program *p = compiled(g, 1);
+        double in[2] = {1, 2}, out[2] = {0};
+        assert_int_equal(gradus_call(p, "f", 1, GRADUS_INPUTS(in), GRADUS_OUTPUTS(out)), GRADUS_OK);
+        for (int i = 0; i < 2; i++) assert_true(out[i] == in[i] + 4000000000.0 + 0x3210 + 1 + .0125 + 3);
+        gradus_program_destroy(&p);
+        finish(g, "values");
+    }
 }
 
 /* Operands that are somewhere else than in a temporary, or nowhere; results that go everywhere. */
@@ -507,6 +534,7 @@ static void test_written_and_read(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_every_way_to_pass),
+        cmocka_unit_test(test_values),
         cmocka_unit_test(test_every_place),
         cmocka_unit_test(test_training_equals_the_built_in),
         cmocka_unit_test(test_gradient_as_graph),

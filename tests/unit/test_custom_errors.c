@@ -9,6 +9,7 @@
 
 /* What is called, in these tests, is what `fails` below says; most are never called. */
 static void nothing(void) {}
+static void nothing_backward(void) {}
 
 static gradus_graph *g;
 static gradus_tensor f, i, h; /* f32 (B, 3), i32 (3), f64 (3) */
@@ -103,6 +104,10 @@ static void test_signatures(void **state) {
          "expected a whole number that the parameter's type holds"},
         {"int multiply(const float *x0, float *y, unsigned a = -1)",
          "expected a whole number that the parameter's type holds"},
+        {"int multiply(const float *x0, float *y, unsigned a = 4294967296)",
+         "expected a whole number that the parameter's type holds"},
+        {"int multiply(const float *x0, float *y, size_t a = 18446744073709551616)",
+         "expected a whole number that the parameter's type holds"},
         {"int multiply(const float *x0, float *y, int a = 1.5)", "expected , or ), found ."},
         {"int multiply(const float *x0, float *y, bool a = maybe)", "expected true or false, found maybe"},
         {"int multiply(const float *x0, float *y, float *a = 0)", "pointers and unknown types have none"},
@@ -173,7 +178,10 @@ static void test_options(void **state) {
     SAYS("norm: it returns its result, a double, which is no f32 ()");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE);
     gradus_custom(GRADUS_TENSORS(f), .symbol = "multiply", .run = run_nothing);
-    SAYS("the symbol \"multiply\" is another function's already");
+    SAYS("the symbol \"multiply\" is another function's already; give .symbol");
+    gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .backward = nothing_backward,
+                  .backward_signature = "void multiply(const float *dy, float *dx0, int64_t n)");
+    SAYS("the symbol \"multiply\" is another function's already; give .backward_symbol");
     gradus_custom(GRADUS_TENSORS(f), .function = nothing, .signature = SIGNATURE, .reserved_ = {0, 1});
     SAYS("an option is set that this version of the library does not know");
     gradus_tensor many[40];
