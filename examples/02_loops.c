@@ -61,7 +61,7 @@ static gradus_program *compiled_layer(void) {
 
 static float *numbers(int count, int from) {
     float *x = must_allocate((size_t)count, sizeof *x);
-    for (int i = 0; i < count; i++) x[i] = (float)((from + i) * 7919 % 1009) / 500 - 1;
+    for (int i = 0; i < count; i++) x[i] = (float)((int64_t)(from + i) * 7919 % 1009) / 500 - 1;
     return x;
 }
 
