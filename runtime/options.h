@@ -8,8 +8,11 @@
 
 #include <string.h>
 
+enum { OPTIONS_RESERVED = 4 * sizeof(uint64_t) };
+
 /* Copies `given` (NULL: all defaults) to `options`, which has `size` bytes; what the caller does not know of is
- * zero.  False after setting the error: no size, or something set that this version does not know. */
+ * zero.  False after setting the error: no size, or something set that this version does not know, be it in the
+ * reserved fields with which every option struct ends. */
 static inline bool options_read(const char *where, void *options, size_t size, const void *given) {
     memset(options, 0, size);
     if (!given) return true;
@@ -22,7 +25,7 @@ static inline bool options_read(const char *where, void *options, size_t size, c
         return false;
     }
     const unsigned char *bytes = given;
-    for (size_t i = size; i < theirs; i++) {
+    for (size_t i = size - OPTIONS_RESERVED; i < theirs; i++) {
         if (bytes[i] != 0) {
             fail(GRADUS_ERROR_ARGUMENT, "%s: an option is set that this version of the library does not know", where);
             return false;

@@ -178,6 +178,8 @@ static void test_options(void **state) {
     assert_int_equal(gradus_data_idx(images_path, NULL, &future.o, &data), GRADUS_ERROR_ARGUMENT);
     assert_string_equal(gradus_last_error(),
                         "gradus_data_idx: an option is set that this version of the library does not know");
+    assert_int_equal(gradus_data_idx(images_path, NULL, gradus_idx_options(.reserved_ = {1}), &data),
+                     GRADUS_ERROR_ARGUMENT);
     assert_int_equal(gradus_data_idx(NULL, NULL, NULL, &data), GRADUS_ERROR_ARGUMENT);
     assert_int_equal(gradus_data_idx(images_path, NULL, NULL, NULL), GRADUS_ERROR_ARGUMENT);
     assert_int_equal(heap.live, 0);
