@@ -109,6 +109,18 @@ static gradus_status first_values(checking *c, gradus_graph *init) {
     return status;
 }
 
+/* Whether each tensor of the copy, as it is now, has at most so many elements for the batch that their bytes can be counted. */
+static gradus_status check_batch(const checking *c) {
+    for (uint32_t id = 1; id < c->g->nodes.count; id++) {
+        const node *n = graph_node(c->g, id);
+        const int64_t elements = extent_at(shape_extent(&n->shape, 0, shape_rank(&n->shape)), c->options.batch);
+        if (elements >= 0 && elements <= INT64_MAX / 64) continue;
+        return fail(GRADUS_ERROR_ARGUMENT, "%s: %s:%d: %s: with a batch of %lld its result has too many elements", where,
+                    n->where.file ? n->where.file : "?", n->where.line, op_name(n->op), (long long)c->options.batch);
+    }
+    return GRADUS_OK;
+}
+
 static array room_for(checking *c, const node *n) {
     array a = {n->dtype, shape_at(&n->shape, c->options.batch), NULL};
     a.data = arena_alloc(&c->memory, (size_t)shape_elements(&a.shape) * gradus_dtype_size(a.dtype));
@@ -271,7 +283,8 @@ static gradus_status differentiate(checking *c, gradus_tensors xs, uint32_t *lea
     autodiff_gradients(c->g, where, c->y, leaves, (uint32_t)xs.count, of);
     if (c->g->status) return fail(c->g->status, "%s", c->g->error);
     c->gradients = ARENA_ARRAY(&c->memory, array, xs.count);
-    return evaluate(c, of, (uint32_t)xs.count, &c->memory, c->gradients);
+    const gradus_status status = check_batch(c);
+    return status ? status : evaluate(c, of, (uint32_t)xs.count, &c->memory, c->gradients);
 }
 
 static gradus_status mismatch(const checking *c, gradus_tensor y, gradus_tensor x, const gradus_gradient_check *w) {
@@ -300,7 +313,8 @@ static gradus_status check(checking *c, gradus_graph *init, gradus_tensor y, gra
     c->values = ARENA_ARRAY(&c->memory, array, c->g->nodes.count);
     uint32_t *leaves = ARENA_ARRAY(&c->memory, uint32_t, xs.count);
     gradus_gradient_check *list = worst ? worst : ARENA_ARRAY(&c->memory, gradus_gradient_check, xs.count);
-    gradus_status status = given_inputs(c, inputs, data);
+    gradus_status status = check_batch(c);
+    if (!status) status = given_inputs(c, inputs, data);
     if (!status) drawn_inputs(c);
     if (!status) status = first_values(c, init);
     if (!status) status = differentiate(c, xs, leaves);

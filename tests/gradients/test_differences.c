@@ -241,6 +241,14 @@ static void mistakes_are_errors(void **state) {
     fails(
         gradus_check_gradients(y, GRADUS_TENSORS(x), GRADUS_NO_TENSORS, GRADUS_NO_INPUTS, OPTIONS(.samples = -1), NULL),
         GRADUS_ERROR_ARGUMENT, "above 0");
+    gradus_tensor rows = gradus_input(g, "rows", GRADUS_F32, GRADUS_SHAPE(GRADUS_BATCH, 1)),
+                  pairs = gradus_matmul(rows, gradus_transpose(rows, GRADUS_AXES(1, 0)));
+    fails(gradus_check_gradients(rows, GRADUS_TENSORS(rows), GRADUS_NO_TENSORS, GRADUS_NO_INPUTS,
+                                 OPTIONS(.batch = INT64_MAX), NULL),
+          GRADUS_ERROR_ARGUMENT, "input: with a batch of 9223372036854775807 its result has too many elements");
+    fails(gradus_check_gradients(pairs, GRADUS_TENSORS(rows), GRADUS_NO_TENSORS, GRADUS_NO_INPUTS,
+                                 OPTIONS(.batch = INT64_C(1) << 31), NULL),
+          GRADUS_ERROR_ARGUMENT, "matmul: with a batch of 2147483648");
     fails(CHECK(gradus_log(gradus_like(y, 0)), GRADUS_TENSORS(x), GRADUS_NO_TENSORS, GRADUS_NO_INPUTS),
           GRADUS_ERROR_NAN, "not finite");
     assert_int_equal(gradus_graph_status(g), GRADUS_OK);
