@@ -19,22 +19,29 @@ typedef struct {
 
 static bool *edge(const dependencies *d, uint32_t a, uint32_t b) { return &d->before[a * d->count + b]; }
 
-static bool reaches(const dependencies *d, uint32_t a, uint32_t b, bool *seen) {
-    if (a == b) return true;
-    seen[a] = true;
+typedef enum { BEFORE, BEHIND } direction;
+
+static void mark(const dependencies *d, uint32_t k, direction way, bool *marked) {
+    marked[k] = true;
     for (uint32_t i = 0; i < d->count; i++)
-        if (*edge(d, a, i) && !seen[i] && reaches(d, i, b, seen)) return true;
-    return false;
+        if (!marked[i] && (way == BEHIND ? *edge(d, k, i) : *edge(d, i, k))) mark(d, i, way, marked);
+}
+
+/* For each kernel, whether it must run before `k`, or behind it; k itself is among them. */
+static const bool *all(const dependencies *d, direction way, uint32_t k) {
+    bool *marked = ARENA_ARRAY(d->l->memory, bool, d->count);
+    mark(d, k, way, marked);
+    return marked;
 }
 
 static bool in_place(const dependencies *d, uint32_t at, const store *s) {
     const kernel *k = d->l->kernels.items[at];
     if (!kernel_may_overwrite(k, s, s->to.buffer)) return false;
+    const bool *behind = all(d, BEHIND, at);
     for (uint32_t r = 0; r < d->count; r++) { /* checks and calls too: state is written once nothing can fail any more */
         const kernel *other = d->l->kernels.items[r];
         if (r == at || (!kernel_may_fail(other) && !kernel_reads(other, s->to.buffer))) continue;
-        bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
-        if (reaches(d, at, r, seen)) return false;
+        if (behind[r]) return false;
     }
     return true;
 }
@@ -68,11 +75,9 @@ static void add_data_edges(dependencies *d) {
 static void add_check_edges(dependencies *d) {
     for (uint32_t c = 0; c < d->count; c++) {
         if (d->l->kernels.items[c]->kind != KERNEL_CHECK) continue;
-        for (uint32_t k = 0; k < d->count; k++) {
-            if (k == c || d->l->kernels.items[k]->kind == KERNEL_CHECK) continue;
-            bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
-            if (!reaches(d, k, c, seen)) *edge(d, c, k) = true;
-        }
+        const bool *before = all(d, BEFORE, c); /* an edge from c to one that is not among them changes nothing of it */
+        for (uint32_t k = 0; k < d->count; k++)
+            if (!before[k] && d->l->kernels.items[k]->kind != KERNEL_CHECK) *edge(d, c, k) = true;
     }
 }
 
@@ -86,11 +91,10 @@ static bool writes_state(const kernel_list *l, const kernel *k) {
 static void add_call_edges(dependencies *d) {
     for (uint32_t c = 0; c < d->count; c++) {
         if (d->l->kernels.items[c]->kind != KERNEL_CALL) continue;
+        const bool *before = all(d, BEFORE, c);
         for (uint32_t k = 0; k < d->count; k++) {
             const kernel *other = d->l->kernels.items[k];
-            if (k == c || (other->kind == KERNEL_CALL ? k < c : !writes_state(d->l, other))) continue;
-            bool *seen = ARENA_ARRAY(d->l->memory, bool, d->count);
-            if (!reaches(d, k, c, seen)) *edge(d, c, k) = true;
+            if (!before[k] && (other->kind == KERNEL_CALL ? k > c : writes_state(d->l, other))) *edge(d, c, k) = true;
         }
     }
 }

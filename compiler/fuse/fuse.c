@@ -152,8 +152,11 @@ static bool depends_on(const fusion *f, uint32_t user, uint32_t on, bool *seen) 
     seen[user] = true;
     if (k->kind == KERNEL_CONTRACT && (buffer_depends_on(f, k->left.buffer, on, seen) || buffer_depends_on(f, k->right.buffer, on, seen)))
         return true;
-    for (uint32_t before = user; k->kind == KERNEL_CALL && before-- > 0;) /* calls keep their order */
-        if (f->list->kernels.items[before]->kind == KERNEL_CALL && depends_on(f, before, on, seen)) return true;
+    for (uint32_t before = user; k->kind == KERNEL_CALL && before-- > 0;) { /* calls keep their order */
+        if (f->list->kernels.items[before]->kind != KERNEL_CALL) continue;
+        if (depends_on(f, before, on, seen)) return true;
+        break; /* of those before it, that one knows */
+    }
     for (uint32_t v = 0; v < k->values.count; v++)
         if (k->values.items[v].kind == VALUE_LOAD && buffer_depends_on(f, k->values.items[v].at.buffer, on, seen)) return true;
     return false;
