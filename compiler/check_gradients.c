@@ -231,8 +231,9 @@ static gradus_status differences(checking *c, array *leaf, int64_t i, difference
     }
     if (!isfinite(f[0])) {
         const node *y = graph_node(c->g, c->y);
-        return fail(GRADUS_ERROR_NAN, "%s:%d: %s: it is not finite for these inputs, so that it has no derivative",
-                    y->where.file ? y->where.file : "?", y->where.line, op_name(y->op));
+        char place[SOURCE_TEXT];
+        return fail(GRADUS_ERROR_NAN, "%s%s: it is not finite for these inputs, so that it has no derivative",
+                    source_text(y->where, place), op_name(y->op));
     }
     double ahead = (f[1] - f[0]) / h, behind = (f[0] - f[2]) / h;
     *d = (difference){(8 * (f[1] - f[2]) - (f[3] - f[4])) / (12 * h), fmin(ahead, behind), fmax(ahead, behind), 0};
@@ -288,13 +289,11 @@ static gradus_status differentiate(checking *c, gradus_tensors xs, uint32_t *lea
 }
 
 static gradus_status mismatch(const checking *c, gradus_tensor y, gradus_tensor x, const gradus_gradient_check *w) {
-    char place[PLACE_TEXT];
+    char place[PLACE_TEXT], line[SOURCE_TEXT];
     const node *of = node_of(y);
     place_in_words(&node_of(x)->shape, c->options.batch, w->index, place);
-    return fail(GRADUS_ERROR_MISMATCH,
-                "%s:%d: %s: its gradient with respect to \"%s\"%s is %.9g, but differences say %.9g",
-                of->where.file ? of->where.file : "?", of->where.line, op_name(of->op), w->name, place, w->analytic,
-                w->numeric);
+    return fail(GRADUS_ERROR_MISMATCH, "%s%s: its gradient with respect to \"%s\"%s is %.9g, but differences say %.9g",
+                source_text(of->where, line), op_name(of->op), w->name, place, w->analytic, w->numeric);
 }
 
 static gradus_status check(checking *c, gradus_graph *init, gradus_tensor y, gradus_tensors xs, gradus_tensors inputs,

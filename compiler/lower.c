@@ -29,10 +29,11 @@ static bool choose_batch(const entry *e, bool has_batch, int64_t offered, int64_
     if (e && e->max_batch > 0) offered = e->max_batch;
     *max_batch = offered;
     if (offered > 0) return true;
+    char place[SOURCE_TEXT];
     fail(GRADUS_ERROR_ARGUMENT,
-         "%s:%d: entry \"%s\": it has a batch dimension, but no largest batch is given: set .max_batch in the compile options or in "
-         "gradus_define_with",
-         e && e->where.file ? e->where.file : "?", e ? e->where.line : 0, e ? e->name : "init");
+         "%sentry \"%s\": it has a batch dimension, but no largest batch is given: set .max_batch in the compile options "
+         "or in gradus_define_with",
+         source_text(e ? e->where : (source){NULL, 0}, place), e ? e->name : "init");
     return false;
 }
 

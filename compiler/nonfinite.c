@@ -153,7 +153,8 @@ static void number(text *t, const array *a, int64_t i) {
 
 static void describe(text *t, const node *n) {
     const char *name = n->attr.name ? n->attr.name : n->forward ? NULL : n->name;
-    text_append(t, "%s:%d: ", n->where.file ? n->where.file : "?", n->where.line);
+    char line[SOURCE_TEXT];
+    text_append(t, "%s", source_text(n->where, line));
     if (n->forward) text_append(t, "gradient of %s: ", op_name(n->forward));
     text_append(t, "%s", n->op == OP_custom ? custom_name(n) : op_name(n->op));
     if (name) text_append(t, " \"%s\"", name);

@@ -18,8 +18,9 @@ static bool set_bytes(kernel_list *l) {
         int64_t n = extent_at(shape_extent(&b->shape, 0, shape_rank(&b->shape)), l->max_batch);
         if (n < 0 || n > INT64_MAX / 64 / l->buffers.count) { /* nor do they overflow together */
             const node *of = graph_node(l->graph, b->node);
-            fail(GRADUS_ERROR_ARGUMENT, "%s:%d: %s: with a max_batch of %lld its result has too many elements",
-                 of->where.file ? of->where.file : "?", of->where.line, op_name(of->op), (long long)l->max_batch);
+            char place[SOURCE_TEXT];
+            fail(GRADUS_ERROR_ARGUMENT, "%s%s: with a max_batch of %lld its result has too many elements",
+                 source_text(of->where, place), op_name(of->op), (long long)l->max_batch);
             return false;
         }
         b->bytes = n * (int64_t)gradus_dtype_size(b->dtype);

@@ -254,12 +254,14 @@ static gradus_abi_check *check_table(code *to, const kernel_list *l) {
     for (uint32_t i = 0; i < l->checks.count; i++) {
         const node *n = graph_node(l->graph, l->checks.items[i]);
         text where = {.memory = &to->memory};
+        char line[SOURCE_TEXT];
+        text_append(&where, "%s", source_text(n->where, line));
         if (op_is(n->op, CALL)) {
-            text_append(&where, "%s:%d: custom %s", n->where.file ? n->where.file : "?", n->where.line, custom_name(n));
+            text_append(&where, "custom %s", custom_name(n));
             list[i] = (gradus_abi_check){.where = where.data, .bound = GRADUS_ABI_CALLED};
             continue;
         }
-        text_append(&where, "%s:%d: %s", n->where.file ? n->where.file : "?", n->where.line, n->name ? n->name : "index");
+        text_append(&where, "%s", n->name ? n->name : "index");
         list[i] = (gradus_abi_check){where.data, n->attr.bound, n->shape};
     }
     return list;

@@ -45,8 +45,9 @@ static bool is_available(const kernel_list *l, const kernel *k) {
         gradus_dtype operand = k->values.items[it->args[0]].dtype;
         if (emit_has_op(it->op, operand)) continue;
         const node *n = graph_node(l->graph, it->node);
-        fail(GRADUS_ERROR_COMPILER, "%s:%d: %s: not available for %s in compiled programs", n->where.file ? n->where.file : "?",
-             n->where.line, op_name(it->op), gradus_dtype_name(operand));
+        char place[SOURCE_TEXT];
+        fail(GRADUS_ERROR_COMPILER, "%s%s: not available for %s in compiled programs", source_text(n->where, place),
+             op_name(it->op), gradus_dtype_name(operand));
         return false;
     }
     return true;

@@ -479,8 +479,9 @@ bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memor
         assert(force && "an anchor fits in a kernel of its own");
         const node *n = graph_node(g, force);
         if (forced[force]) {
-            fail(GRADUS_ERROR_COMPILER, "%s:%d: %s: its index map cannot be compiled", n->where.file ? n->where.file : "?",
-                 n->where.line, op_name(n->op));
+            char place[SOURCE_TEXT];
+            fail(GRADUS_ERROR_COMPILER, "%s%s: its index map cannot be compiled", source_text(n->where, place),
+                 op_name(n->op));
             return false;
         }
         forced[force] = true;

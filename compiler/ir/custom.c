@@ -194,9 +194,10 @@ bool custom_numbers_fit(const gradus_graph *g, const node *n, int64_t batch) {
         const int64_t number =
             extent_at(custom_number(&c->passes[i], &custom_about(g, n, &c->passes[i])->shape), batch);
         if (number >= 0 && number <= INT32_MAX) continue;
+        char place[SOURCE_TEXT];
         fail(GRADUS_ERROR_ARGUMENT,
-             "%s:%d: custom %s: `%s` can be more than 2^31 - 1, which its type does not hold; right is int64_t",
-             n->where.file ? n->where.file : "?", n->where.line, c->symbol, p->name);
+             "%scustom %s: `%s` can be more than 2^31 - 1, which its type does not hold; right is int64_t",
+             source_text(n->where, place), c->symbol, p->name);
         return false;
     }
     return true;

@@ -96,12 +96,19 @@ void graph_attach(gradus_graph *g, uint32_t to, uint32_t state, uint32_t value) 
     VEC_PUSH(&g->memory, &g->attached, ((attachment){to, {state, value}}));
 }
 
+const char *source_text(source where, char to[SOURCE_TEXT]) {
+    const size_t room = SOURCE_TEXT - sizeof ":-2147483648: ", length = where.file ? strlen(where.file) : 0;
+    *to = 0;
+    if (!where.file) return to;
+    snprintf(to, SOURCE_TEXT, "%s:%d: ", where.file + (length > room ? length - room : 0), where.line);
+    return to;
+}
+
 gradus_tensor graph_fail(gradus_graph *g, gradus_status status, const char *op, const char *format, ...) {
     if (g->status == GRADUS_OK) {
-        int length = 0;
+        char place[SOURCE_TEXT];
         const int room = (int)sizeof g->error;
-        if (g->here.file) length = snprintf(g->error, sizeof g->error, "%s:%d: ", g->here.file, g->here.line);
-        if (length < room) length += snprintf(g->error + length, (size_t)(room - length), "%s: ", op);
+        int length = snprintf(g->error, sizeof g->error, "%s%s: ", source_text(g->here, place), op);
         if (length < room) {
             va_list arguments;
             va_start(arguments, format);

@@ -57,6 +57,7 @@ static bool blame_data(const fit *f, const gradus_batch *batch, size_t tensor, c
 
 gradus_status blame(const fit *f, const gradus_batch *b, double loss) {
     char why[256], rate[128] = "";
+    if (isnan(loss)) loss = NAN; /* without its sign, which says nothing */
     log_line(1, "epoch %lld, batch %lld: the loss is %g", (long long)f->now.epoch, (long long)f->now.batch, loss);
     if (!blame_data(f, b, 0, why, sizeof why) && !blame_data(f, b, 1, why, sizeof why)) {
         if (f->spoiled) {

@@ -120,10 +120,9 @@ gradus_status evaluate_custom(const node *n, int64_t batch, const array *x, arra
     free_results(&v);
     if (!room) return fail_out_of_memory("custom");
     if (!status) return GRADUS_OK;
-    const char *where = n->where.file ? n->where.file : "?";
+    char line[SOURCE_TEXT];
+    const char *where = source_text(n->where, line);
     if (fail_status())
-        return fail(GRADUS_ERROR_CALLBACK, "%s:%d: custom %s: %s", where, n->where.line, n->attr.call->symbol,
-                    gradus_last_error());
-    return fail(GRADUS_ERROR_CALLBACK, "%s:%d: custom %s: it returned %d", where, n->where.line, n->attr.call->symbol,
-                status);
+        return fail(GRADUS_ERROR_CALLBACK, "%scustom %s: %s", where, n->attr.call->symbol, gradus_last_error());
+    return fail(GRADUS_ERROR_CALLBACK, "%scustom %s: it returned %d", where, n->attr.call->symbol, status);
 }

@@ -86,8 +86,8 @@ typedef struct {
  * parameters or states; GRADUS_NO_TENSORS stands for all parameters.  It finds a wrong derivative of one's own, or a
  * gradus_stop_gradient that hides more than it should (one that is meant to be there is a mismatch all the same).
  *
- * It works on a copy of what y needs, in which F32 is F64 unless gradus_custom is in it, and evaluates it five times for each element, in plain C on one
- * thread: take a small batch.  States have their first values for the seed.  `data` is the memory of `inputs`, for the
+ * It works on a copy of what y needs, in which F32 is F64 unless gradus_custom is in it, and evaluates it five times for
+ * each element, in plain C on one thread: take a small batch.  States have their first values for the seed.  `data` is the memory of `inputs`, for the
  * options' batch.  Inputs that are not listed are drawn: floating-point ones from [-1, 1), integers from what
  * gradus_take, labels and their like accept, else 0 or 1.  The differences are central ones, of fourth order in the step
  * (Fornberg 1988); at a kink, as of relu at 0, everything between the slopes of its two sides is right.

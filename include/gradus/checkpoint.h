@@ -73,9 +73,9 @@ GRADUS_API gradus_status gradus_load_with(gradus_program *program, const char *p
     gradus_load_with(program, path, GRADUS_OPTIONS_(gradus_load_options, __VA_ARGS__))
 
 /* Reads those state tensors whose names match a pattern (* stands for any characters, "/" too, ? for one) and which
- * the file has (pattern NULL: all of these); what else is in the file or the state does not matter, but a tensor that is in both must agree in
- * dtype and shape.  *loaded (may be NULL) becomes how many were read, 0 on an error.  The other state tensors stay as
- * they are: call gradus_program_init before.  Errors as of gradus_load. */
+ * the file has (pattern NULL: all of these); what else is in the file or the state does not matter, but a tensor that is
+ * in both must agree in dtype and shape.  *loaded (may be NULL) becomes how many were read, 0 on an error.  The other
+ * state tensors stay as they are: call gradus_program_init before.  Errors as of gradus_load. */
 GRADUS_API gradus_status gradus_load_matching(gradus_program *program, const char *path, const char *pattern,
                                               size_t *loaded);
 

@@ -37,9 +37,9 @@
  *                               is there, and the result is dropped
  *
  * It returns void, or int or gradus_status, where all but 0 is failure; or, where there is no y, a float or double that is
- * the result, a scalar: double cblas_ddot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1).  A failure ends the call of the program with
- * GRADUS_ERROR_CALLBACK and the function's message (gradus_custom_fail); the state is as it was, since nothing of it is
- * written before these functions have succeeded; outputs are undefined.
+ * the result, a scalar: double cblas_ddot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1).  A failure
+ * ends the call of the program with GRADUS_ERROR_CALLBACK and the function's message (gradus_custom_fail); the state is as
+ * it was, since nothing of it is written before these functions have succeeded; outputs are undefined.
  */
 #ifndef GRADUS_CUSTOM_H
 #define GRADUS_CUSTOM_H

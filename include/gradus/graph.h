@@ -5,8 +5,8 @@
  *
  * Builder calls, those that return a gradus_tensor or gradus_updates, never fail on the spot.  One that cannot be
  * obeyed returns poison; the graph keeps the first error, with the operation, the operands' shapes and the file and
- * line of the call, and from then on every call on it does nothing and returns poison.  gradus_define, gradus_jit and
- * gradus_aot report the error; gradus_graph_status and gradus_graph_error tell at any time.  Tensors of two graphs in
+ * line of the call, and from then on every call on it does nothing and returns poison.  gradus_define and gradus_jit
+ * report the error; gradus_graph_status and gradus_graph_error tell at any time.  Tensors of two graphs in
  * one call are an error of both graphs.
  *
  * Each builder is a macro that passes the place of the call to gradus_NAME_at; a plain function gradus_NAME stands

@@ -293,23 +293,23 @@ typedef struct {
     int64_t epochs;                /* 1 */
     int64_t batch_size;            /* 32 */
     double validation_split;       /* this part of the rows, the last ones, is not trained on but evaluated each epoch */
-    int32_t verbose;               /* 0: prints nothing; 1: a progress bar, or a line an epoch where the stream is no
-                                      terminal; 2: a line an epoch */
-    gradus_history *history;
+    const gradus_data *validation_data; /* instead of it */
+    int64_t patience;      /* stop after so many epochs without a smaller val_loss (loss, without validation); 0: never */
+    double min_delta;      /* how much smaller it must be */
+    bool restore_best;     /* in the end the state is that of the best epoch, to the bit, the optimizer's too */
+    const char *best_path; /* the state is saved here (gradus_save, checkpoint.h) whenever an epoch is the best so far */
     gradus_progress_fn on_batch, on_epoch; /* called behind each; GRADUS_STOP ends the fit there, which is no error.  An
                                               epoch that on_batch ends is not recorded */
     void *user;                            /* of both */
-    int64_t patience;      /* stop after so many epochs without a smaller val_loss (loss, without validation); 0: never */
-    bool restore_best;     /* in the end the state is that of the best epoch, to the bit, the optimizer's too */
-    const char *best_path; /* the state is saved here (gradus_save, checkpoint.h) whenever an epoch is the best so far */
-    const gradus_data *validation_data;
+    gradus_history *history;
+    int32_t verbose;        /* 0: prints nothing; 1: a progress bar, or a line an epoch where the stream is no terminal;
+                               2: a line an epoch */
+    FILE *stream;           /* where `verbose` prints; default stdout */
     bool no_shuffle;        /* rows in their order; else in another one each epoch, */
     uint64_t seed;          /* which depends on this and the number of epochs trained before */
-    double min_delta;       /* how much smaller val_loss must be */
     int64_t initial_epoch;  /* how many epochs are done already, in a run that is resumed from a file: trains the others */
     gradus_schedule schedule;
     const char *log_jsonl, *log_csv; /* a line an epoch, written at once; replaced, unless initial_epoch says to go on */
-    FILE *stream;                    /* where `verbose` prints; default stdout */
     uint64_t reserved_[4];
 } gradus_fit_options;
 

@@ -147,8 +147,8 @@ GRADUS_API gradus_tensor gradus_activate(gradus_tensor x, gradus_activation acti
 typedef struct {
     size_t size_;
     int64_t units;                  /* the result's last extent; may be left out where `kernel` is given */
-    const char *name;               /* prefix of the parameters; default "dense", then "dense_2", ... */
     gradus_activation activation;   /* default none */
+    const char *name;               /* prefix of the parameters; default "dense", then "dense_2", ... */
     bool no_bias;
     gradus_initializer kernel_init; /* default gradus_glorot_uniform() */
     gradus_tensor kernel, bias;     /* to share weights: (in, units), (units); default new NAME/kernel, NAME/bias */

@@ -57,6 +57,7 @@ static gradus_status report(const char *where, const gradus_safetensors *f, cons
     if (unknown->count)
         message_put(&m, "; %zu in it %s not in the program: %s%s", unknown->count, unknown->count == 1 ? "is" : "are",
                     unknown->text, more(unknown));
+    if (missing->count && !unlike->count) message_put(&m, "; gradus_load_matching reads what is in both");
     return fail(GRADUS_ERROR_MISMATCH, "%s: %s does not hold this program's tensors%s", where, f->path, text);
 }
 

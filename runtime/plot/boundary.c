@@ -112,7 +112,9 @@ static void draw_point(canvas *c, size_t label, double x, double y, double radiu
     cairo_fill(c->cr);
 }
 
-static void draw_swatch(canvas *c, size_t i, double x, double y) { draw_point(c, i, x + 5, y, 5); }
+static void draw_swatch(const void *user, size_t i, double x, double y) {
+    draw_point(((const picture *)user)->chart.canvas, i, x + 5, y, 5);
+}
 
 static void draw_points(const picture *p) {
     const gradus_boundary *b = p->grid;
@@ -130,7 +132,7 @@ static void draw(picture *p, canvas *c, const gradus_plot_options *options) {
     char numbers[GRADUS_PLOT_SERIES][24];
     p->chart = chart_begin(c, options, (range){b->x_low, b->x_high, false}, (range){b->y_low, b->y_high, false}, true);
     for (int64_t k = 0; k < p->classes; k++) names[k] = class_name(b->names, k, numbers[k]);
-    chart_legend(&p->chart, names, (size_t)p->classes, draw_swatch, 10);
+    chart_legend(&p->chart, names, (size_t)p->classes, draw_swatch, p, 10);
     chart *area = &p->chart;
     area->left = round(area->left), area->top = round(area->top);
     area->right = round(area->right), area->bottom = round(area->bottom);

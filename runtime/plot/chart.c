@@ -109,7 +109,8 @@ void chart_axes(chart *p, const gradus_plot_options *options) {
     if (options->y_label) label_turned(c, EDGE + 4, (p->top + p->bottom) / 2, 90, 0.5, height, options->y_label);
 }
 
-void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn swatch, double sample) {
+void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn swatch, const void *user,
+                  double sample) {
     canvas *c = p->canvas;
     double most = 200, x = p->left, y = p->top + 4;
     bool any = false;
@@ -122,7 +123,7 @@ void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn sw
             y += LINE_HEIGHT;
             if (y + 4 * LINE_HEIGHT > p->bottom) break;
         }
-        swatch(c, i, x, y);
+        swatch(user, i, x, y);
         use_ink(c, INK_TEXT);
         label_at(c, x + sample + 8, y + 4, 0, most, names[i]);
         x += width + 24;

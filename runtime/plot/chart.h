@@ -43,8 +43,9 @@ double chart_x(const chart *p, double x);
 double chart_y(const chart *p, double y);
 
 /* A legend in lines from p->left to the picture's right end, below p->top, which moves down to make room; entries
- * without a name are left out, and those that would leave the chart no height.  `swatch` draws entry i's sample, `sample` wide, around height y. */
-typedef void (*swatch_fn)(canvas *c, size_t i, double x, double y);
-void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn swatch, double sample);
+ * without a name are left out, and those that would leave the chart no height.  `swatch` draws entry i's sample, `sample`
+ * wide, around height y; it gets the `user` of the call. */
+typedef void (*swatch_fn)(const void *user, size_t i, double x, double y);
+void chart_legend(chart *p, const char *const *names, size_t count, swatch_fn swatch, const void *user, double sample);
 
 #endif

@@ -57,12 +57,15 @@ static void draw_curve(const picture *p, size_t index) {
     }
 }
 
-static void draw_swatch(canvas *c, size_t i, double x, double y) {
+static void draw_swatch(const void *user, size_t i, double x, double y) {
+    const picture *p = user;
+    canvas *c = p->chart.canvas;
     use_look(c, i, true);
     cairo_move_to(c->cr, x, y);
     cairo_line_to(c->cr, x + SWATCH, y);
     cairo_stroke(c->cr);
     use_look(c, i, false);
+    if (p->series[i].count > MARKS) return; /* as the curve */
     trace_mark(c, i, x + SWATCH / 2.0, y, 4);
     cairo_fill(c->cr);
 }
@@ -103,7 +106,7 @@ static void draw(picture *p, const gradus_plot_options *options) {
         if (names[s]) widest = fmax(widest, label_width(c, names[s]));
     }
     if (widest > 0) p->chart.right = c->width - 18 - fmin(widest, c->width / 4);
-    chart_legend(&p->chart, names, p->count, draw_swatch, SWATCH);
+    chart_legend(&p->chart, names, p->count, draw_swatch, p, SWATCH);
     chart_axes(&p->chart, options);
     for (size_t s = 0; s < p->count; s++) draw_curve(p, s);
     draw_end_names(p);

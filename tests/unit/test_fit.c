@@ -406,7 +406,14 @@ static void test_a_loss_that_is_not_finite(void **state) {
     m = classifier(gradus_sgd());
     inputs[40 * FEATURES + 3] = NAN;
     data = class_data();
-    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_NAN, "epoch 1, batch ", "row 40 (from 0) of the inputs has nan, at element 3");
+    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_NAN, "epoch 1, batch ", "the loss is nan; ", /* never -nan */
+          "row 40 (from 0) of the inputs has nan, at element 3");
+    gradus_model_destroy(&m);
+    m = two_layers();
+    OK(gradus_model_compile(m, .loss = GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY, .check_nan = true));
+    /* The user has no line of his own that made the model's input. */
+    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_NAN, "batch ", ": input \"x\": first NaN/Inf at ");
+    assert_null(strstr(gradus_last_error(), "?:0"));
     fill_data();
     gradus_model_destroy(&m);
     gradus_data_destroy(&data);
