@@ -2,8 +2,6 @@
  * The models whose training steps are timed.  See models.h. */
 #include "models.h"
 
-#include <math.h>
-
 enum { BLOCK = 64, BLOCKS = 4, HEADS = 4, WIDTH = 128, VOCABULARY = 65 };
 
 static gradus_optimizer adam(void) { return gradus_adam(.learning_rate = 1e-3); }
@@ -29,14 +27,10 @@ static gradus_tensor linear(gradus_tensor x, const char *prefix, int64_t from, i
     return gradus_add(gradus_matmul(x, w), b);
 }
 
-/* (x - mean) / sqrt(variance + 1e-5) * scale + shift over one axis; scale and shift are as wide as the last. */
-static gradus_tensor normalized(gradus_tensor x, int axis, const char *prefix, int64_t width) {
-    gradus_tensor scale = param(x.graph, prefix, "scale", GRADUS_SHAPE(width), gradus_ones());
-    gradus_tensor shift = param(x.graph, prefix, "shift", GRADUS_SHAPE(width), gradus_zeros());
-    gradus_tensor centred = gradus_sub(x, gradus_mean(x, GRADUS_AXES(axis), true));
-    gradus_tensor variance = gradus_mean(gradus_mul(centred, centred), GRADUS_AXES(axis), true);
-    gradus_tensor inverse = gradus_rsqrt(gradus_add(variance, gradus_like(variance, 1e-5)));
-    return gradus_add(gradus_mul(gradus_mul(centred, inverse), scale), shift);
+static gradus_tensor normalized(gradus_tensor x, const char *prefix) {
+    gradus_tensor scale = param(x.graph, prefix, "scale", GRADUS_SHAPE(WIDTH), gradus_ones());
+    gradus_tensor shift = param(x.graph, prefix, "shift", GRADUS_SHAPE(WIDTH), gradus_zeros());
+    return gradus_layer_norm(x, scale, shift);
 }
 
 typedef enum { PLAIN_RELU, PLAIN_SIGMOID, NORMALIZED_RELU } layer_kind;
@@ -48,7 +42,7 @@ static gradus_tensor perceptron(gradus_graph *g, const int64_t *sizes, layer_kin
         snprintf(prefix, sizeof prefix, "fc%d", k);
         x = linear(x, prefix, sizes[k - 1], sizes[k]);
         if (!sizes[k + 1]) break;
-        if (kind == NORMALIZED_RELU) x = normalized(x, 0, prefix, sizes[k]);
+        if (kind == NORMALIZED_RELU) x = gradus_batch_norm(x, .name = prefix);
         x = kind == PLAIN_SIGMOID ? gradus_sigmoid(x) : gradus_relu(x);
     }
     return loss_of(x, GRADUS_SHAPE(GRADUS_BATCH));
@@ -92,15 +86,15 @@ static gradus_tensor chargpt(gradus_graph *g, const int64_t *sizes) {
         char prefix[16], name[32];
         snprintf(prefix, sizeof prefix, "block%d", k);
         snprintf(name, sizeof name, "%s/norm1", prefix);
-        x = gradus_add(x, attention(normalized(x, 2, name, WIDTH), allowed, prefix));
+        x = gradus_add(x, attention(normalized(x, name), allowed, prefix));
         snprintf(name, sizeof name, "%s/norm2", prefix);
-        gradus_tensor h = normalized(x, 2, name, WIDTH);
+        gradus_tensor h = normalized(x, name);
         snprintf(name, sizeof name, "%s/up", prefix);
         h = gradus_gelu(linear(h, name, WIDTH, 4 * WIDTH));
         snprintf(name, sizeof name, "%s/down", prefix);
         x = gradus_add(x, linear(h, name, 4 * WIDTH, WIDTH));
     }
-    x = normalized(x, 2, "norm", WIDTH);
+    x = normalized(x, "norm");
     gradus_tensor head = gradus_param(g, "head", GRADUS_F32, GRADUS_SHAPE(WIDTH, VOCABULARY), gradus_normal(0, 0.05));
     gradus_tensor logits = gradus_reshape(gradus_matmul(x, head), GRADUS_SHAPE(GRADUS_BATCH * BLOCK, VOCABULARY));
     return loss_of(logits, GRADUS_SHAPE(GRADUS_BATCH * BLOCK));

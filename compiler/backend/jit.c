@@ -267,11 +267,12 @@ static gradus_abi_check *check_table(code *to, const kernel_list *l) {
     return list;
 }
 
-/* One thread for what several could not make faster: waking another costs microseconds. */
+/* One thread for what several could not make faster: waking another costs microseconds, and each phase ends in a barrier. */
 static int32_t useful_threads(const kernel_list *l) {
+    enum { WAKE_NS = 4000, BARRIER_NS = 200 };
     double shared = 0;
     for (uint32_t i = 0; i < l->kernels.count; i++) shared += l->kernels.items[i]->serial ? 0 : l->kernels.items[i]->cost;
-    return shared < 8000 ? 1 : INT32_MAX;
+    return shared / 2 < WAKE_NS + BARRIER_NS * l->phases ? 1 : INT32_MAX;
 }
 
 static bool writes_state(const kernel_list *l) {
