@@ -329,7 +329,7 @@ static gradus_status check(checking *c, gradus_graph *init, gradus_tensor y, gra
 
 static gradus_status check_arguments(gradus_tensor y, gradus_tensors xs, gradus_tensors inputs, const checking *c) {
     if (!y.graph) return fail(GRADUS_ERROR_ARGUMENT, "%s: the tensor is absent, {NULL, 0}", where);
-    if (y.graph->status) return fail(GRADUS_ERROR_GRAPH, "%s", y.graph->error);
+    if (y.graph->status) return graph_report(y.graph);
     if (y.id == 0 || y.id >= y.graph->nodes.count)
         return fail(GRADUS_ERROR_ARGUMENT, "%s: the tensor is not one of its graph's", where);
     if (!dtype_is_float(node_of(y)->dtype))

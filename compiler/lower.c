@@ -2,6 +2,7 @@
  * One entry point from graph to planned kernels.  See lower.h. */
 #include "lower.h"
 
+#include "ir/call.h"
 #include "ir/dot.h"
 #include "ir/validate.h"
 #include "pass.h"
@@ -82,7 +83,7 @@ static gradus_status draw(const gradus_graph *g, const entry *e, int64_t max_bat
 
 gradus_status gradus_kernels_svg(const gradus_graph *g, const gradus_compile_options *options, const char *entry_name, const char *path) {
     if (!g || !entry_name || !path) return fail(GRADUS_ERROR_ARGUMENT, "gradus_kernels_svg: graph, entry and path are not NULL");
-    if (g->status) return fail(GRADUS_ERROR_GRAPH, "%s", g->error);
+    if (g->status) return graph_report(g);
     const entry *e = graph_entry(g, entry_name);
     if (!e) return fail(GRADUS_ERROR_NOT_FOUND, "gradus_kernels_svg: the graph has no entry \"%s\"", entry_name);
     guard here;

@@ -11,6 +11,7 @@
 #include "backend/explain.h"
 #include "backend/target.h"
 #include "base/names.h"
+#include "ir/call.h"
 #include "ir/custom.h"
 #include "lower.h"
 #include "runtime/options.h"
@@ -354,7 +355,7 @@ static gradus_status compile_guarded(compilation *c, code *to) {
 
 static gradus_status check_arguments(gradus_graph *g, const gradus_compile_options *o) {
     if (!g) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: the graph is NULL");
-    if (g->status) return fail(GRADUS_ERROR_GRAPH, "%s", g->error);
+    if (g->status) return graph_report(g);
     if (!g->entries.count) return fail(GRADUS_ERROR_GRAPH, "gradus_jit: the graph has no entry point: gradus_define makes one");
     if (o && o->max_batch < 0)
         return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: max_batch is %lld; it counts rows, so 1 or more", (long long)o->max_batch);
@@ -364,9 +365,9 @@ static gradus_status check_arguments(gradus_graph *g, const gradus_compile_optio
 }
 
 /* A program_explain. */
-static gradus_status explain(void *owner, const gradus_abi_entry *e, const gradus_abi_call *call) {
+static gradus_status explain(void *owner, const gradus_abi_entry *e, const gradus_abi_call *run) {
     const code *c = owner;
-    return explainer_run(&c->explainer, (uint32_t)(e - c->abi.entries), &c->abi, call);
+    return explainer_run(&c->explainer, (uint32_t)(e - c->abi.entries), &c->abi, run);
 }
 
 /* Where the option is not at hand: GRADUS_DEBUG=nan in the environment. */

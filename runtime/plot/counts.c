@@ -42,7 +42,8 @@ gradus_status boundary_check(const char *caller, const gradus_boundary *b) {
     for (int i = 0; i < 4; i++) finite = finite && fabs(bounds[i]) <= 1e30;
     if (finite && b->x_high > b->x_low && b->y_high > b->y_low) return GRADUS_OK;
     return fail(GRADUS_ERROR_ARGUMENT,
-                "%s: x from %g to %g and y from %g to %g: .x_high must be above .x_low, and .y_high above .y_low",
+                "%s: x from %g to %g and y from %g to %g: .x_high must be above .x_low, .y_high above .y_low, "
+                "and all within 1e30",
                 caller, b->x_low, b->x_high, b->y_low, b->y_high);
 }
 

@@ -198,6 +198,7 @@ static void draw(canvas *c, const gradus_predictions *w, const gradus_plot_optio
 static gradus_status check_labels(const gradus_predictions *w, const char *what, const int32_t *labels) {
     for (int64_t row = 0; labels && row < w->rows; row++) {
         if (labels[row] >= 0 && labels[row] < w->classes) continue;
+        if (!w->classes) return fail(GRADUS_ERROR_ARGUMENT, "plot_predictions: .%s needs .classes, how many there are", what);
         return fail(GRADUS_ERROR_ARGUMENT,
                     "plot_predictions: .%s[%lld] is %d; with .classes = %lld it must be 0 to %lld", what,
                     (long long)row, (int)labels[row], (long long)w->classes, (long long)w->classes - 1);

@@ -293,11 +293,22 @@ static void test_wrong_options(void **state) {
     assert_int_equal(gradus_graph_status(g), GRADUS_OK); /* the graph is no worse for it */
 }
 
+static void *no_memory(void *user, void *memory, size_t bytes) {
+    (void)user;
+    if (!bytes) free(memory);
+    return NULL;
+}
+
 static void test_graphs_that_do_not_compile(void **state) {
     (void)state;
     gradus_program *q = NULL;
     gradus_graph *m = gradus_graph_create();
     SAYS(gradus_jit(m, NULL, &q), GRADUS_ERROR_GRAPH, "no entry point", "gradus_define");
+    gradus_set_allocator(no_memory, NULL);
+    gradus_graph *poor = gradus_graph_create();
+    gradus_set_allocator(NULL, NULL);
+    SAYS(gradus_jit(poor, NULL, &q), GRADUS_ERROR_MEMORY, "out of memory");
+    gradus_graph_destroy(&poor);
     gradus_tensor a = gradus_input(m, "a", GRADUS_F32, GRADUS_SHAPE(GRADUS_BATCH, 784));
     gradus_tensor w = gradus_param(m, "w", GRADUS_F32, GRADUS_SHAPE(10, 784), gradus_zeros());
     char place[64];

@@ -273,7 +273,7 @@ static void test_wrong_images_are_errors(void **state) {
     WRONG("i32", IMAGES(.images = bytes_6, .dtype = GRADUS_I32, .rows = 1, .height = 1, .width = 1));
     WRONG(".classes", IMAGES(GREY, .probabilities = shares_9));
     WRONG(".truth[2] is 2; with .classes = 2", IMAGES(GREY, .classes = 2, .truth = labels_3));
-    WRONG(".predicted[0] is 0", IMAGES(GREY, .predicted = labels_3));
+    WRONG(".predicted needs .classes", IMAGES(GREY, .predicted = labels_3));
     static const unsigned char blank[400];
     WRONG("8000",
           gradus_plot_predictions(
@@ -305,6 +305,7 @@ static void test_wrong_boundaries_are_errors(void **state) {
     WRONG(".columns 1", BOUNDARY(.x_high = 1, .y_high = 1, .rows = 3, .columns = 1, ANSWERS));
     WRONG(".rows 3000", BOUNDARY(.x_high = 1, .y_high = 1, .rows = 3000, .columns = 3, ANSWERS));
     WRONG("x from 1 to 1", BOUNDARY(.x_low = 1, .x_high = 1, .y_high = 1, .rows = 3, .columns = 3, ANSWERS));
+    WRONG("within 1e30", BOUNDARY(.x_high = 1e31, .y_high = 1, .rows = 3, .columns = 3, ANSWERS));
     WRONG("to nan", BOUNDARY(.x_high = 1, .y_high = NAN, .rows = 3, .columns = 3, ANSWERS));
     WRONG(".probabilities", BOUNDARY(BOX, .classes = 3));
     WRONG(".classes is 0", BOUNDARY(BOX, .probabilities = answers_27));
