@@ -118,7 +118,6 @@ uint32_t compose_initial(gradus_graph *g, const char *op, const gradus_initializ
                          const gradus_shape *shape);
 /* The node of that name (input, param, state or named), 0 if there is none. */
 uint32_t graph_named(const gradus_graph *g, const char *name);
-bool graph_named_under(const gradus_graph *g, const char *prefix); /* whether a name begins so */
 /* Whether a new node may have that name; else the graph has the error. */
 bool compose_name(gradus_graph *g, const char *op, const char *name);
 

@@ -4,16 +4,6 @@
 
 #include <gradus/nn.h>
 
-const char *compose_layer_name(gradus_graph *g, const char *given, const char *standard) {
-    if (given) return given;
-    for (int i = 1;; i++) {
-        text name = {.memory = &g->memory}, prefix = {.memory = &g->memory};
-        text_append(&name, i == 1 ? "%s" : "%s_%d", standard, i);
-        text_append(&prefix, "%s/", name.data);
-        if (!graph_named_under(g, prefix.data)) return name.data;
-    }
-}
-
 uint32_t compose_layer_state(gradus_graph *g, op_code op, const char *layer, const char *what, gradus_dtype dtype,
                              const gradus_shape *shape, const gradus_initializer *first) {
     text name = {.memory = &g->memory};

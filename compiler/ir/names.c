@@ -4,10 +4,11 @@
 
 #include <gradus/graph.h>
 
+#include <stdlib.h>
 #include <string.h>
 
-/* What a node is found by; NULL for most. */
-/* A check has the name of the builder that made it, which is no name of the user's. */
+/* What a node is found by; NULL for most.  A check has the name of the builder that made it, which is no name of the
+ * user's. */
 static const char *name_of(const node *n) {
     if (n->op == OP_check_index) return NULL;
     return n->attr.name ? n->attr.name : n->name;
@@ -21,12 +22,30 @@ uint32_t graph_named(const gradus_graph *g, const char *name) {
     return 0;
 }
 
-bool graph_named_under(const gradus_graph *g, const char *prefix) {
+/* 1 for a name that begins with "dense/", 2 for "dense_2/", …; 0 for others. */
+static unsigned long layer_number(const char *name, const char *layer) {
+    const size_t length = strlen(layer);
+    if (!name || strncmp(name, layer, length) != 0) return 0;
+    name += length;
+    if (*name == '/') return 1;
+    if (name[0] != '_' || name[1] < '1' || name[1] > '9') return 0;
+    char *end;
+    const unsigned long number = strtoul(name + 1, &end, 10);
+    return *end == '/' && number > 1 ? number : 0;
+}
+
+const char *compose_layer_name(gradus_graph *g, const char *given, const char *standard) {
+    if (given) return given;
+    bool *taken = ARENA_ARRAY(&g->memory, bool, g->nodes.count + 1);
     for (uint32_t id = 1; id < g->nodes.count; id++) {
-        const char *mine = name_of(graph_node(g, id));
-        if (mine && strncmp(mine, prefix, strlen(prefix)) == 0) return true;
+        const unsigned long number = layer_number(name_of(graph_node(g, id)), standard);
+        if (number < g->nodes.count) taken[number] = true; /* there are not as many layers as nodes */
     }
-    return false;
+    unsigned number = 1;
+    while (taken[number]) number++;
+    text name = {.memory = &g->memory};
+    text_append(&name, number == 1 ? "%s" : "%s_%u", standard, number);
+    return name.data;
 }
 
 bool compose_name(gradus_graph *g, const char *op, const char *name) {

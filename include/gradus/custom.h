@@ -12,9 +12,9 @@
  *
  * One thread, the one that calls the program, runs the function once a call of each entry point whose outputs or
  * updates need it, in the order in which such operations were built.  It gets dense row-major memory, must write all of
- * its results and nothing else, and must not call the program that it is part of.  Programs that share a state may call it at
- * the same time.  (Where check_nan finds a value that is
- * not finite, the call is evaluated a second time, functions included, to say where it comes from.)
+ * its results and nothing else, and must not call the program that it is part of.  Programs that share a state may call
+ * it at the same time.  (Where check_nan finds a value that is not finite, the call is evaluated a second time, functions
+ * included, to say where it comes from.)
  *
  * The signature is the function's prototype, as one would paste it from a header; the names of its parameters say what
  * is passed:
@@ -37,9 +37,12 @@
  *                               is there, and the result is dropped
  *
  * It returns void, or int or gradus_status, where all but 0 is failure; or, where there is no y, a float or double that is
- * the result, a scalar: double cblas_ddot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1).  A failure
- * ends the call of the program with GRADUS_ERROR_CALLBACK and the function's message (gradus_custom_fail); the state is as
- * it was, since nothing of it is written before these functions have succeeded; outputs are undefined.
+ * the result, a scalar:
+ *
+ *     double cblas_ddot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1)
+ *
+ * A failure ends the call of the program with GRADUS_ERROR_CALLBACK and the function's message (gradus_custom_fail); the
+ * state is as it was, since nothing of it is written before these functions have succeeded; outputs are undefined.
  */
 #ifndef GRADUS_CUSTOM_H
 #define GRADUS_CUSTOM_H

@@ -351,6 +351,15 @@ static void test_dense(void **state) {
     gradus_dense(F32(B, 3), .units = 2);
     assert_int_equal(gradus_params(g, "dense_2/*").count, 2);
     assert_int_equal(gradus_params(g, "dense/*").count, 1);
+    static const char *const taken[] = {"dense_4", "dense_02", "dense_", "dense_7x", "dense_-3", "dense_99999999999999999999"};
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) gradus_dense(F32(B, 3), .units = 2, .name = taken[i]);
+    gradus_named(F32(B, 3), "dense_6/of_mine");
+    for (int i = 0; i < 4; i++) gradus_dense(F32(B, 3), .units = 2);
+    for (int i = 1; i < 10; i++) {
+        char pattern[16];
+        snprintf(pattern, sizeof pattern, "dense_%d/*", i);
+        assert_int_equal(gradus_params(g, pattern).count, strchr("234578", '0' + i) ? 2 : 0);
+    }
     FAILS(gradus_dense(F32(B, 3), .name = "a"), "dense: .units is 0");
     (gradus_dense)(F32(B, 3), NULL);
     assert_true(strncmp(gradus_graph_error(g), "dense: .units is 0", 18) == 0);
