@@ -3,10 +3,12 @@
  * What a fit leaves of each epoch: arrays for the program, a line in a JSON Lines or CSV file for others.
  */
 #include "model/fit.h"
+#include "runtime/names.h"
 
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- history ----------------------------------------------------------------------------------------------------- */
 
@@ -82,28 +84,59 @@ gradus_status history_add(const fit *f) {
 
 /* --- logs -------------------------------------------------------------------------------------------------------- */
 
-static gradus_status open_one(const fit *f, const char *path, FILE **stream) {
-    if (!path) return GRADUS_OK;
-    errno = 0;
-    *stream = fopen(path, f->o.initial_epoch ? "ab" : "wb");
-    if (*stream) return GRADUS_OK;
-    return fail(GRADUS_ERROR_IO, "gradus_model_fit: %s: cannot write: %s", path, strerror(errno));
+enum { LINE = 2048 };
+
+/* Where the lines of the epochs that are done end in the log of a run that is resumed: what comes behind, of epochs that
+ * are trained again or cut off when the run was killed, gives way.  -1 where the file has another header. */
+static long end_of_done(FILE *log, const char *header, int64_t done) {
+    char line[LINE];
+    long end = 0;
+    for (long number = 0; fgets(line, sizeof line, log); number++) {
+        long long epoch = 0;
+        const bool is_header = *header && number == 0;
+        if (is_header && strcmp(line, header) != 0) return -1;
+        if (!is_header && sscanf(line, "{\"epoch\":%lld", &epoch) != 1) sscanf(line, "%lld", &epoch);
+        if (epoch > done || !strchr(line, '\n')) break;
+        end = ftell(log);
+    }
+    return end;
 }
 
-static void csv_header(const fit *f) {
+/* Opens a log, whose first line is the header. */
+static gradus_status open_one(const fit *f, const char *path, const char *header, FILE **stream) {
+    if (!path) return GRADUS_OK;
+    errno = 0;
+    const bool resumed = f->o.initial_epoch > 0 && (*stream = fopen(path, "r+b")) != NULL;
+    if (!resumed) *stream = fopen(path, "wb");
+    if (!*stream) return fail(GRADUS_ERROR_IO, "gradus_model_fit: %s: cannot write: %s", path, strerror(errno));
+    const long end = resumed ? end_of_done(*stream, header, f->o.initial_epoch) : 0;
+    if (end < 0)
+        return fail(
+            GRADUS_ERROR_MISMATCH,
+            "gradus_model_fit: %s: its columns are not those of this fit, %.*s; a run that is resumed goes on with "
+            "the same metrics and validation, or with another file",
+            path, (int)strlen(header) - 1, header);
+    if (resumed && (ftruncate(fileno(*stream), end) != 0 || fseek(*stream, end, SEEK_SET) != 0))
+        return fail(GRADUS_ERROR_IO, "gradus_model_fit: %s: cannot write: %s", path, strerror(errno));
+    if (!end) fputs(header, *stream);
+    return GRADUS_OK;
+}
+
+static void csv_header(const fit *f, char to[LINE]) {
     const model_training *t = &f->model->training;
-    if (fseek(f->csv, 0, SEEK_END) == 0 && ftell(f->csv) > 0) return; /* it goes on with what there is */
-    fprintf(f->csv, "epoch,loss");
-    for (size_t i = 0; i < t->metrics; i++) fprintf(f->csv, ",%s", t->names[i]);
-    if (f->validation) fprintf(f->csv, ",val_loss");
-    for (size_t i = 0; f->validation && i < t->metrics; i++) fprintf(f->csv, ",val_%s", t->names[i]);
-    fprintf(f->csv, ",learning_rate,seconds\n");
+    message m = {to, LINE, 0};
+    message_put(&m, "epoch,loss");
+    for (size_t i = 0; i < t->metrics; i++) message_put(&m, ",%s", t->names[i]);
+    if (f->validation) message_put(&m, ",val_loss");
+    for (size_t i = 0; f->validation && i < t->metrics; i++) message_put(&m, ",val_%s", t->names[i]);
+    message_put(&m, ",learning_rate,seconds\n");
 }
 
 gradus_status log_open(fit *f) {
-    gradus_status status = open_one(f, f->o.log_jsonl, &f->jsonl);
-    if (!status) status = open_one(f, f->o.log_csv, &f->csv);
-    if (!status && f->csv) csv_header(f);
+    char header[LINE];
+    csv_header(f, header);
+    gradus_status status = open_one(f, f->o.log_jsonl, "", &f->jsonl);
+    if (!status) status = open_one(f, f->o.log_csv, header, &f->csv);
     return status;
 }
 

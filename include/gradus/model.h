@@ -309,7 +309,8 @@ typedef struct {
     uint64_t seed;          /* which depends on this and the number of epochs trained before */
     int64_t initial_epoch;  /* how many epochs are done already, in a run that is resumed from a file: trains the others */
     gradus_schedule schedule;
-    const char *log_jsonl, *log_csv; /* a line an epoch, written at once; replaced, unless initial_epoch says to go on */
+    const char *log_jsonl, *log_csv; /* a line an epoch, written at once; the file is replaced, or with initial_epoch loses
+                                        the lines of later epochs and goes on */
     uint64_t reserved_[4];
 } gradus_fit_options;
 
@@ -317,8 +318,13 @@ typedef struct {
  * 1 may be left out).  A fit goes on from the state that it finds, so a second one continues the first: fits of 2 and of 3
  * epochs do what one of 5 does.  Epoch and batch numbers in messages are from 1.
  *
- * GRADUS_ERROR_ARGUMENT: wrong options or labels, no compilation.  GRADUS_ERROR_MISMATCH: data that does not fit.
- * GRADUS_ERROR_NAN: the loss of a batch is NaN or infinite; the state is what that batch left, or with .restore_best that
+ * A run that was killed goes on from a checkpoint (checkpoint.h) that a callback saved behind epoch n, to the same bits:
+ *
+ *     gradus_load(gradus_model_program(m), path);
+ *     gradus_model_fit(m, train, .initial_epoch = n, …);    and all else as before
+ *
+ * GRADUS_ERROR_ARGUMENT: wrong options or labels, no compilation.  GRADUS_ERROR_MISMATCH: data that does not fit, a CSV
+ * log of other columns that is to go on.  GRADUS_ERROR_NAN: the loss of a batch is NaN or infinite; the state is what that batch left, or with .restore_best that
  * of the best epoch.  GRADUS_ERROR_IO: a log or checkpoint cannot be written.  GRADUS_ERROR_BUSY: called from a callback.
  * The errors of gradus_jit (compile.h).  What was trained before an error stays. */
 GRADUS_API gradus_status gradus_model_fit_with(gradus_model *model, const gradus_data *data,

@@ -312,6 +312,14 @@ static char *file_contents(const char *path) {
     return text;
 }
 
+/* Whole ones: none is cut off. */
+static int count_lines(const char *text) {
+    int lines = 0;
+    assert_true(*text && text[strlen(text) - 1] == '\n');
+    for (; *text; text++) lines += *text == '\n';
+    return lines;
+}
+
 static void test_logs(void **state) {
     (void)state;
     char jsonl[64], csv[64];
@@ -349,6 +357,22 @@ static void test_logs(void **state) {
         assert_true(fabs(v[2] - h.val_loss[e]) < 1e-8);
     }
     assert_int_equal(*line, '\0');
+
+    /* Killed while it wrote of the third epoch, and resumed behind the first. */
+    for (int i = 0; i < 2; i++) {
+        FILE *log = fopen(i ? csv : jsonl, "r+b");
+        assert_non_null(log);
+        fseek(log, -5, SEEK_END);
+        assert_int_equal(ftruncate(fileno(log), ftell(log)), 0);
+        fclose(log);
+    }
+    OK(gradus_model_fit(m, data, .initial_epoch = 1, .epochs = 2, .validation_split = 0.2, .log_jsonl = jsonl, .log_csv = csv));
+    assert_int_equal(count_lines(file_contents(jsonl)), 2);
+    assert_int_equal(count_lines(file_contents(csv)), 3);
+    assert_non_null(strstr(file_contents(csv), "\n2,"));
+    FAILS(gradus_model_fit(m, data, .initial_epoch = 2, .epochs = 3, .log_csv = csv), GRADUS_ERROR_MISMATCH, csv,
+          "epoch,loss,accuracy,learning_rate,seconds; ");
+    assert_int_equal(count_lines(file_contents(csv)), 3);
     unlink(jsonl);
     unlink(csv);
     FAILS(gradus_model_fit(m, data, .log_jsonl = "no/such/folder/x"), GRADUS_ERROR_IO, "no/such/folder/x");
