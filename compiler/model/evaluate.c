@@ -62,6 +62,32 @@ gradus_status model_check_data(const gradus_model *m, const char *where, const g
     return labels ? check_labels(m, where, data) : GRADUS_OK;
 }
 
+/* --- labels that are out of range ---------------------------------------------------------------------------------- */
+
+static double label_at(const gradus_in *labels, int64_t i) {
+    switch (labels->dtype) {
+    case GRADUS_F32: return (double)((const float *)labels->data)[i];
+    case GRADUS_F64: return ((const double *)labels->data)[i];
+    case GRADUS_I32: return ((const int32_t *)labels->data)[i];
+    case GRADUS_I64: return (double)((const int64_t *)labels->data)[i];
+    default: return ((const uint8_t *)labels->data)[i];
+    }
+}
+
+/* The first row of a batch whose label is no class, or not from 0 to 1 where it must be; -1 where all are right. */
+static int64_t bad_label(const gradus_model *m, const gradus_batch *b, double *label) {
+    const model_training *t = &m->training;
+    const bool bounded = t->classes || t->loss == GRADUS_BINARY_CROSSENTROPY;
+    const double most = t->classes ? (double)t->classes - 1 : 1;
+    int64_t each = 1;
+    for (int64_t i = 2; i <= t->label.d[0]; i++) each *= t->label.d[i];
+    for (int64_t i = 0; bounded && i < b->size * each; i++) {
+        *label = label_at(&b->inputs.items[1], i);
+        if (!(*label >= 0 && *label <= most)) return i / each;
+    }
+    return -1;
+}
+
 /* --- scores ------------------------------------------------------------------------------------------------------ */
 
 gradus_status score_batch(const gradus_model *m, const char *entry, const gradus_batch *batch, score *s,
@@ -71,6 +97,8 @@ gradus_status score_batch(const gradus_model *m, const char *entry, const gradus
     gradus_out outputs[1 + GRADUS_METRICS];
     const gradus_dtype dtype = m->training.output_dtype;
     const size_t count = 1 + m->training.metrics;
+    if (!m->training.classes && bad_label(m, batch, doubles) >= 0) /* classes are checked by the call */
+        return fail(GRADUS_ERROR_ARGUMENT, "a label is %g", *doubles);
     for (size_t i = 0; i < count; i++)
         outputs[i] = (gradus_out){dtype == GRADUS_F64 ? (void *)&doubles[i] : (void *)&singles[i], (int32_t)dtype};
     const gradus_status status =
@@ -103,28 +131,16 @@ gradus_status score_data(const gradus_model *m, const gradus_data *data, double 
 
 /* --- what a failed call was about -------------------------------------------------------------------------------- */
 
-static int64_t label_at(const gradus_in *labels, int64_t i) {
-    switch (labels->dtype) {
-    case GRADUS_I32: return ((const int32_t *)labels->data)[i];
-    case GRADUS_I64: return ((const int64_t *)labels->data)[i];
-    default: return ((const uint8_t *)labels->data)[i];
-    }
-}
-
-/* The row of the first label that is no class, -1 where all are one. */
-static int64_t row_of_bad_label(const gradus_model *m, const gradus_data *data, int64_t *label) {
+/* The row of the first label that is out of range, -1 where none is. */
+static int64_t row_of_bad_label(const gradus_model *m, const gradus_data *data, double *label) {
     const gradus_batch_options in_order = {.size_ = sizeof in_order, .no_shuffle = true};
-    const int64_t classes = m->training.classes;
-    int64_t row = 0, found = -1, each = 1;
+    int64_t row = 0, found = -1;
     gradus_batches *batches;
     gradus_batch b;
-    for (int64_t i = 2; i <= m->training.label.d[0]; i++) each *= m->training.label.d[i];
-    if (!classes || gradus_batches_create(data, &in_order, &batches)) return -1;
+    if (gradus_batches_create(data, &in_order, &batches)) return -1;
     while (found < 0 && gradus_batches_next(batches, &b)) {
-        for (int64_t i = 0; i < b.size * each && found < 0; i++) {
-            *label = label_at(&b.inputs.items[1], i);
-            if (*label < 0 || *label >= classes) found = row + i / each;
-        }
+        found = bad_label(m, &b, label);
+        if (found >= 0) found += row;
         row += b.size;
     }
     gradus_batches_destroy(&batches);
@@ -134,12 +150,15 @@ static int64_t row_of_bad_label(const gradus_model *m, const gradus_data *data, 
 gradus_status score_explain(const gradus_model *m, gradus_status status, const char *where, const gradus_data *data,
                             int64_t first) {
     char said[1024];
-    int64_t label = 0;
+    double label = 0;
     snprintf(said, sizeof said, "%s", gradus_last_error());
     const int64_t row = status == GRADUS_ERROR_ARGUMENT ? row_of_bad_label(m, data, &label) : -1;
     if (row < 0) return fail(status, "%s: %s", where, said);
-    return fail(status, "%s: the label of row %lld (from 0) is %lld, but the model has the classes 0 to %lld", where,
-                (long long)(first + row), (long long)label, (long long)m->training.classes - 1);
+    if (!m->training.classes)
+        return fail(status, "%s: the label of row %lld (from 0) is %g, but binary cross-entropy takes labels from 0 to 1",
+                    where, (long long)(first + row), label);
+    return fail(status, "%s: the label of row %lld (from 0) is %.0f, but the model has the classes 0 to %lld", where,
+                (long long)(first + row), label, (long long)m->training.classes - 1);
 }
 
 /* --- the public calls -------------------------------------------------------------------------------------------- */

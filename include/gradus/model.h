@@ -180,7 +180,7 @@ GRADUS_API gradus_status gradus_model_pop(gradus_model *model);
 typedef enum {
     GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY = 1, /* labels: class numbers, of the output's shape without its last axis */
     GRADUS_CATEGORICAL_CROSSENTROPY,            /* labels: probabilities, one-hot or soft, of the output's shape */
-    GRADUS_BINARY_CROSSENTROPY,                 /* labels: from 0 to 1, of the output's shape */
+    GRADUS_BINARY_CROSSENTROPY,                 /* labels: from 0 to 1, else an error, of the output's shape */
     GRADUS_MEAN_SQUARED_ERROR,                  /* labels: of the output's shape */
     GRADUS_MEAN_ABSOLUTE_ERROR
 } gradus_loss;

@@ -479,6 +479,17 @@ static void test_data_that_does_not_fit(void **state) {
     fill_data();
     gradus_data_destroy(&data);
     gradus_model_destroy(&m);
+
+    m = gradus_model_create(GRADUS_F32, GRADUS_SHAPE(FEATURES));
+    OK(gradus_model_add(m, gradus_layer_dense(.units = 1)));
+    OK(gradus_model_compile(m, .loss = GRADUS_BINARY_CROSSENTROPY));
+    binary[70] = 2;
+    data = data_of(binary, GRADUS_F32, GRADUS_SHAPE(ROWS));
+    FAILS(gradus_model_fit(m, data), GRADUS_ERROR_ARGUMENT, "epoch 1, batch ", "row 70 (from 0) is 2", "from 0 to 1");
+    FAILS(gradus_model_evaluate(m, data, NULL, NULL), GRADUS_ERROR_ARGUMENT, "gradus_model_evaluate", "row 70 (from 0) is 2");
+    fill_data();
+    gradus_data_destroy(&data);
+    gradus_model_destroy(&m);
 }
 
 static void test_wrong_options(void **state) {
