@@ -2,6 +2,8 @@
  * The models whose training steps are timed.  See models.h. */
 #include "models.h"
 
+#include <math.h>
+
 enum { BLOCK = 64, BLOCKS = 4, HEADS = 4, WIDTH = 128, VOCABULARY = 65 };
 
 static gradus_optimizer adam(void) { return gradus_adam(.learning_rate = 1e-3); }
