@@ -40,12 +40,10 @@ static gradus_tensor call_sequential(const naive_sequential *model, gradus_tenso
     return x;
 }
 
-static gradus_tensor relu(gradus_tensor x) { return gradus_relu(x); }
-
 /* The entry points "train" and "count", the number of images that are told right. */
 static gradus_program *compile(gradus_optimizer optimizer) {
     gradus_graph *g = gradus_graph_create();
-    naive_sequential model = {{dense(g, "first", 784, 512, relu), dense(g, "second", 512, 10, NULL)}};
+    naive_sequential model = {{dense(g, "first", 784, 512, gradus_relu), dense(g, "second", 512, 10, NULL)}};
     gradus_tensor images = gradus_input(g, "images", GRADUS_F32, GRADUS_SHAPE(GRADUS_BATCH, 784));
     gradus_tensor labels = gradus_input(g, "labels", GRADUS_I32, GRADUS_SHAPE(GRADUS_BATCH));
 
