@@ -25,7 +25,7 @@ static gradus_updates assign(gradus_graph *g, uint32_t state, uint32_t value) {
     const node *n = graph_node(g, state);
     const gradus_updates none = {g, 0};
     if (!op_is(n->op, STATE)) {
-        compose_fail(g, "assign", "what is assigned to is a %s; right is a gradus_param or gradus_state",
+        compose_fail(g, "assign", "an assignment to %s; right is one to a gradus_param or gradus_state",
                      op_name(n->op));
         return none;
     }

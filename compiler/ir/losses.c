@@ -85,7 +85,8 @@ static uint32_t against_probabilities(gradus_graph *g, uint32_t logits, uint32_t
     const gradus_shape *zs = &graph_node(g, logits)->shape, *ys = &graph_node(g, labels)->shape;
     if (!compose_same_dtype(g, cross_entropy, logits, labels)) return 0;
     if (!shape_equal(zs, ys))
-        return compose_fail(g, cross_entropy, "logits %s and probabilities %s; their shapes must be equal",
+        return compose_fail(g, cross_entropy, "logits %s and probabilities %s; their shapes must be equal, or the labels class "
+                            "numbers, i32 or i64: gradus_cast(…, GRADUS_I32)",
                             shape_text(g, zs), shape_text(g, ys));
     const uint32_t log = log_softmax(g, cross_entropy, logits, -1);
     const uint32_t weighted = build_op2(g, OP_mul, labels, log);

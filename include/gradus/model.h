@@ -324,9 +324,10 @@ typedef struct {
  *     gradus_model_fit(m, train, .initial_epoch = n, …);    and all else as before
  *
  * GRADUS_ERROR_ARGUMENT: wrong options or labels, no compilation.  GRADUS_ERROR_MISMATCH: data that does not fit, a CSV
- * log of other columns that is to go on.  GRADUS_ERROR_NAN: the loss of a batch is NaN or infinite; the state is what that batch left, or with .restore_best that
- * of the best epoch.  GRADUS_ERROR_IO: a log or checkpoint cannot be written.  GRADUS_ERROR_BUSY: called from a callback.
- * The errors of gradus_jit (compile.h).  What was trained before an error stays. */
+ * log of other columns that is to go on.  GRADUS_ERROR_NAN: the loss of a batch is NaN or infinite; the state is what that
+ * batch left, or with .restore_best that of the best epoch.  GRADUS_ERROR_IO: a log or checkpoint cannot be written.
+ * GRADUS_ERROR_BUSY: called from a callback.  The errors of gradus_jit (compile.h).  What was trained before an error
+ * stays. */
 GRADUS_API gradus_status gradus_model_fit_with(gradus_model *model, const gradus_data *data,
                                                const gradus_fit_options *options);
 #define gradus_model_fit(...) GRADUS_MODEL_FIT_(__VA_ARGS__, )

@@ -279,7 +279,8 @@ static void test_mistakes(void **state) {
     FAILS(gradus_softmax(F32(), 0), "axis 0 of a scalar");
     FAILS(gradus_softmax_cross_entropy(F32(B, 10), I32(B, 10)),
           "the labels' shape must be (B), the logits' without the classes");
-    FAILS(gradus_softmax_cross_entropy(F32(B, 10), F32(B)), "logits (B, 10) and probabilities (B)");
+    FAILS(gradus_softmax_cross_entropy(F32(B, 10), F32(B)),
+          "logits (B, 10) and probabilities (B); their shapes must be equal, or the labels class numbers, i32 or i64");
     FAILS(gradus_softmax_cross_entropy(F32(B, 10), input(GRADUS_U8, GRADUS_SHAPE(B))), "gradus_cast(…, GRADUS_I32)");
     FAILS(gradus_random_uniform(g, GRADUS_I32, GRADUS_SHAPE(2)), "random numbers of dtype i32");
     FAILS(gradus_add(F32(2), (gradus_tensor){NULL, 0}), "a tensor is absent");
@@ -404,7 +405,7 @@ static void test_updates(void **state) {
     FAILS(gradus_updated(GRADUS_NO_UPDATES, c), "the updates do not change \"c\"");
     gradus_tensor d = gradus_state(g, "d", GRADUS_F32, GRADUS_SHAPE(2), gradus_zeros());
     FAILS(gradus_assign(d, F32(3)), "assign: (3) does not broadcast to (2)");
-    FAILS(gradus_assign(F32(3), F32(3)), "assigned to is a input");
+    FAILS(gradus_assign(F32(3), F32(3)), "assign: an assignment to input; right is");
     d = gradus_state(g, "d", GRADUS_F32, GRADUS_SHAPE(2), gradus_zeros());
     FAILS(gradus_assign(d, I32(2)), "operands of two dtypes");
 }
