@@ -60,6 +60,11 @@ static gradus_status split_output(compilation *c) {
     const gradus_activation wanted = losses[c->o.loss].activation, found = c->last->activation;
     c->output = c->logits = c->prediction = c->last->output;
     if (wanted == GRADUS_LINEAR) return GRADUS_OK;
+    const gradus_shape shape = gradus_shape_of(c->output);
+    if (wanted == GRADUS_SOFTMAX && shape.d[0] > 1 && shape.d[shape.d[0]] == 1)
+        return wrong(c, "%s of one class is always 0, but layer %u, \"%s\", has one unit: right are as many as classes, or "
+                     "for two of them one and GRADUS_BINARY_CROSSENTROPY",
+                     losses[c->o.loss].name, c->m->layers.count, c->last->name);
     if (found == wanted) {
         c->logits = c->last->logits;
     } else if (found == GRADUS_SIGMOID || found == GRADUS_SOFTMAX) {

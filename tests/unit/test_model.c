@@ -398,6 +398,10 @@ static void test_wrong_compilations(void **state) {
     char here[64];
     snprintf(here, sizeof here, "test_model.c:%d: gradus_model_compile", __LINE__ + 1);
     FAILS(gradus_model_compile(m), GRADUS_ERROR_ARGUMENT, here, "no .loss");
+    gradus_model *narrow = gradus_model_create(GRADUS_F32, GRADUS_SHAPE(FEATURES));
+    OK(gradus_model_add(narrow, gradus_layer_dense(.units = 1)));
+    FAILS(gradus_model_compile(narrow, .loss = sparse), GRADUS_ERROR_ARGUMENT, "of one class is always 0", "\"dense\", has one unit");
+    gradus_model_destroy(&narrow);
     FAILS(gradus_model_compile(m, .loss = sparse, .metrics = 1u << 20), GRADUS_ERROR_ARGUMENT, "0x100000");
     FAILS(gradus_model_compile(m, .loss = sparse, .metrics = GRADUS_MSE), GRADUS_ERROR_ARGUMENT, "class numbers");
     FAILS(gradus_model_compile(m, .loss = sparse, .label_dtype = GRADUS_F32), GRADUS_ERROR_ARGUMENT, "class numbers");
