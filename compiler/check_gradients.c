@@ -115,8 +115,9 @@ static gradus_status check_batch(const checking *c) {
         const node *n = graph_node(c->g, id);
         const int64_t elements = extent_at(shape_extent(&n->shape, 0, shape_rank(&n->shape)), c->options.batch);
         if (elements >= 0 && elements <= INT64_MAX / 64) continue;
-        return fail(GRADUS_ERROR_ARGUMENT, "%s: %s:%d: %s: with a batch of %lld its result has too many elements", where,
-                    n->where.file ? n->where.file : "?", n->where.line, op_name(n->op), (long long)c->options.batch);
+        char place[SOURCE_TEXT];
+        return fail(GRADUS_ERROR_ARGUMENT, "%s: %s%s: with a batch of %lld its result has too many elements", where,
+                    source_text(n->where, place), op_name(n->op), (long long)c->options.batch);
     }
     return GRADUS_OK;
 }
@@ -275,11 +276,11 @@ static gradus_status differentiate(checking *c, gradus_tensors xs, uint32_t *lea
     uint32_t *of = ARENA_ARRAY(&c->memory, uint32_t, xs.count);
     for (size_t i = 0; i < xs.count; i++) {
         const node *n = node_of(xs.items[i]);
+        char place[SOURCE_TEXT];
         leaves[i] = leaf_of(c, xs.items[i].id);
         if (!leaves[i])
-            return fail(GRADUS_ERROR_ARGUMENT,
-                        "%s: tensor %zu is %s of %s:%d, and only inputs, parameters and states can be moved", where, i,
-                        op_name(n->op), n->where.file ? n->where.file : "?", n->where.line);
+            return fail(GRADUS_ERROR_ARGUMENT, "%s: tensor %zu is %s%s, and only inputs, parameters and states can be moved",
+                        where, i, source_text(n->where, place), op_name(n->op));
     }
     autodiff_gradients(c->g, where, c->y, leaves, (uint32_t)xs.count, of);
     if (c->g->status) return fail(c->g->status, "%s", c->g->error);
