@@ -6,7 +6,7 @@
  */
 #include "example.h"
 
-enum { ROWS = 4 };
+enum { ROWS = 4, GRID = 80 };
 
 static const float rows[ROWS][2] = {{0, 0}, {0, 1}, {1, 0}, {1, 1}};
 static const float and_gate[ROWS] = {0, 0, 0, 1}, nand_gate[ROWS] = {1, 1, 1, 0}, or_gate[ROWS] = {0, 1, 1, 1},
@@ -73,11 +73,28 @@ static int xor_by_hand(gradus_program *p) {
     return count;
 }
 
+/* What the network says around the four rows: no straight line would part them. */
+static void draw_boundary(gradus_program *p, const settings *s) {
+    static float inputs[GRID * GRID][2], y[GRID * GRID];
+    int32_t labels[ROWS];
+    char path[PATH];
+    for (int i = 0; i < ROWS; i++) labels[i] = xor_gate[i] > 0.5f;
+    const gradus_boundary *box = gradus_boundary(.x_low = -0.5, .x_high = 1.5, .y_low = -0.5, .y_high = 1.5,
+                                                 .columns = GRID, .rows = GRID, .classes = 1, .probabilities = y,
+                                                 .count = ROWS, .points = rows[0], .labels = labels);
+    must(gradus_boundary_inputs(box, inputs[0]));
+    must(gradus_call(p, "predict", GRID * GRID, GRADUS_INPUTS(inputs[0]), GRADUS_OUTPUTS(y)));
+    tell_drawn(gradus_plot_boundary(out_file(s, "03_perceptron-xor.svg", path), box,
+                                    gradus_plot_options(.title = "XOR with two layers", .x_label = "x0",
+                                                        .y_label = "x1")),
+               path, "what two layers made of XOR");
+}
+
 /* Two layers that learn: a step function has no useful gradient, so the hidden units are tanh and the output a sigmoid. */
-static int xor_learned(uint64_t seed, long epochs) {
+static int xor_learned(const settings *s) {
     gradus_graph *g = gradus_graph_create();
-    gradus_tensor x = gradus_input(g, "x", GRADUS_F32, GRADUS_SHAPE(ROWS, 2));
-    gradus_tensor target = gradus_input(g, "target", GRADUS_F32, GRADUS_SHAPE(ROWS, 1));
+    gradus_tensor x = gradus_input(g, "x", GRADUS_F32, GRADUS_SHAPE(GRADUS_BATCH, 2));
+    gradus_tensor target = gradus_input(g, "target", GRADUS_F32, GRADUS_SHAPE(GRADUS_BATCH, 1));
     gradus_tensor hidden = gradus_dense(x, .units = 8, .activation = GRADUS_TANH);
     gradus_tensor logits = gradus_dense(hidden, .units = 1);
     gradus_tensor loss = gradus_mean(gradus_binary_cross_entropy(logits, target), GRADUS_ALL_AXES, false);
@@ -86,12 +103,13 @@ static int xor_learned(uint64_t seed, long epochs) {
     gradus_define(g, "predict", GRADUS_TENSORS(x), GRADUS_TENSORS(gradus_sigmoid(logits)), GRADUS_NO_UPDATES);
 
     gradus_program *p = NULL;
-    must(gradus_jit(g, NULL, &p));
-    must(gradus_program_init(p, seed));
+    must(gradus_jit(g, gradus_compile_options(.max_batch = GRID * GRID), &p));
+    must(gradus_program_init(p, s->seed));
     float last, y[ROWS];
-    for (long epoch = 0; epoch < epochs; epoch++)
-        must(gradus_call(p, "learn", 1, GRADUS_INPUTS(rows[0], xor_gate), GRADUS_OUTPUTS(&last)));
-    must(gradus_call(p, "predict", 1, GRADUS_INPUTS(rows[0]), GRADUS_OUTPUTS(y)));
+    for (long epoch = 0; epoch < s->epochs; epoch++)
+        must(gradus_call(p, "learn", ROWS, GRADUS_INPUTS(rows[0], xor_gate), GRADUS_OUTPUTS(&last)));
+    must(gradus_call(p, "predict", ROWS, GRADUS_INPUTS(rows[0]), GRADUS_OUTPUTS(y)));
+    draw_boundary(p, s);
     gradus_program_destroy(&p);
     gradus_graph_destroy(&g);
 
@@ -118,6 +136,6 @@ int main(int argc, char **argv) {
     learn(p, xor_gate, s.epochs);
     printf("XOR with one layer = %d\n", right(p, xor_gate));
     printf("XOR with two layers by hand = %d\n", xor_by_hand(p));
-    printf("XOR with two layers learned = %d\n", xor_learned(s.seed, s.epochs));
+    printf("XOR with two layers learned = %d\n", xor_learned(&s));
     gradus_program_destroy(&p);
 }

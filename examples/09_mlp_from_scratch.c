@@ -82,6 +82,16 @@ static double accuracy(gradus_program *p, gradus_batches *batches, const gradus_
     return sum / (double)gradus_data_rows(data);
 }
 
+/* The hidden units' weights as pictures: what each looks for. */
+static void draw_weights(gradus_program *p, const settings *s) {
+    static float kernel[PIXELS * HIDDEN];
+    char path[PATH];
+    must(gradus_program_read(p, "w1", kernel, sizeof kernel));
+    tell_drawn(gradus_plot_weights(out_file(s, "09_mlp-weights.svg", path), kernel, 28, 28, HIDDEN, NULL,
+                                   gradus_plot_options(.title = "Weights of the hidden units", .columns = 10)),
+               path, "what the hidden units look for");
+}
+
 int main(int argc, char **argv) {
     settings s = parse(argc, argv, (settings){.seed = 1, .epochs = 10});
     gradus_data *train, *test;
@@ -111,6 +121,7 @@ int main(int argc, char **argv) {
     }
     printf("difference of the losses with integer and one-hot labels = %.2g\n", apart);
     printf("test accuracy = %.4f\n", accuracy(p, tests, test));
+    draw_weights(p, &s);
 
     gradus_program_destroy(&p);
     gradus_graph_destroy(&g);
