@@ -7,6 +7,7 @@
  *     GRADUS_RANDOM_KEEP=DIRECTORY                   leaves the calls there
  */
 #include "tests/cmocka_all.h"
+#include "tests/file.h"
 #include "tests/python.h"
 #include "tests/random_graph.h"
 
@@ -22,17 +23,14 @@ static uint64_t from_environment(const char *name, uint64_t otherwise) {
     return value && *value ? strtoull(value, NULL, 10) : otherwise;
 }
 
-static void write_file(const char *directory, const char *name, const void *data, size_t bytes) {
+static void write_into(const char *directory, const char *name, const void *data, size_t bytes) {
     char path[2 * PATH];
     snprintf(path, sizeof path, "%s/%s", directory, name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(data, 1, bytes, f), bytes);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, data, bytes);
 }
 
 static void write_array(const char *directory, const char *name, const array *a) {
-    write_file(directory, name, a->data, (size_t)shape_elements(&a->shape) * gradus_dtype_size(a->dtype));
+    write_into(directory, name, a->data, (size_t)shape_elements(&a->shape) * gradus_dtype_size(a->dtype));
 }
 
 typedef struct {
@@ -55,7 +53,7 @@ static void write_call(gradus_graph *g, call c, int64_t batch) {
     snprintf(path, sizeof path, "%s/graph.txt", c.directory);
     assert_int_equal(gradus_graph_write(g, path), GRADUS_OK);
     int length = snprintf(line, sizeof line, "%s %" PRId64 "\n", c.e->name, batch);
-    write_file(c.directory, "call.txt", line, (size_t)length);
+    write_into(c.directory, "call.txt", line, (size_t)length);
     arena memory = {0};
     guard here;
     volatile gradus_status status = GRADUS_ERROR_MEMORY;

@@ -4,6 +4,7 @@
 #define TESTS_CHECKPOINTS_H
 
 #include "cmocka_all.h"
+#include "file.h"
 #include "heap.h"
 #include "runtime/core.h"
 
@@ -102,10 +103,7 @@ static inline void assert_state(gradus_program *p, const unsigned char *expected
 
 static inline void write_bytes(const void *bytes, size_t size) {
     unlink(path); /* some file systems wait for the disk where a file is truncated and written again */
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, size, f), size);
-    assert_int_equal(fclose(f), 0);
+    write_file(path, bytes, size);
 }
 
 /* The whole file, to be freed. */

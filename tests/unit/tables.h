@@ -4,6 +4,7 @@
 #define TESTS_UNIT_TABLES_H
 
 #include "cmocka_all.h"
+#include "file.h"
 #include "heap.h"
 
 #include <gradus/csv.h>
@@ -26,12 +27,7 @@ static inline int remove_directory(void **state) {
     return rmdir(directory);
 }
 
-static inline void write_bytes(const void *bytes, size_t n) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
-}
+static inline void write_bytes(const void *bytes, size_t n) { write_file(path, bytes, n); }
 
 static inline void write_text(const char *text) { write_bytes(text, strlen(text)); }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Data sets from files: what is right, and every way of being wrong. */
 #include "cmocka_all.h"
+#include "file.h"
 #include "heap.h"
 
 #include <gradus/data.h>
@@ -25,13 +26,6 @@ static int remove_directory(void **state) {
     unlink(images_path);
     unlink(labels_path);
     return rmdir(directory);
-}
-
-static void write_file(const char *path, const void *bytes, size_t n) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
 }
 
 /* A file in memory, header first. */
@@ -488,18 +482,7 @@ static void test_short_memory(void **state) {
     image l = small_labels();
     write_file(images_path, compressed, sizeof compressed);
     write_file(labels_path, l.bytes, l.n);
-    long n = 0;
-    for (;; n++) {
-        heap.countdown = n;
-        gradus_status s = scenario();
-        bool done = heap.countdown >= 0;
-        heap.countdown = -1;
-        assert_int_equal(heap.live, 0);
-        assert_int_equal(s, done ? GRADUS_OK : GRADUS_ERROR_MEMORY);
-        if (done) break;
-        assert_non_null(strstr(gradus_last_error(), "out of memory"));
-    }
-    assert_true(n > 15);
+    assert_true(heap_fail_each(scenario) > 15);
     /* Walking allocates nothing. */
     gradus_data *data = small();
     gradus_batches *batches = NULL;

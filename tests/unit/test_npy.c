@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * NumPy's files: read and written as NumPy does it, and every way of being wrong. */
 #include "cmocka_all.h"
+#include "file.h"
 #include "heap.h"
 #include "python.h"
 
@@ -22,13 +23,6 @@ static int make_directory(void **state) {
 static int remove_directory(void **state) {
     (void)state;
     return shell("rm -r '%s'", directory);
-}
-
-static void write_file(const void *bytes, size_t n) {
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
-    assert_int_equal(fwrite(bytes, 1, n, f), n);
-    assert_int_equal(fclose(f), 0);
 }
 
 /* A whole file in memory. */
@@ -180,7 +174,7 @@ static void test_headers_of_any_form(void **state) {
         for (int major = 1; major <= 3; major++) {
             image s = small(), f = npy(major, headers[i], s.bytes + s.n - 24, 24);
             gradus_npy a;
-            write_file(f.bytes, f.n);
+            write_file(path, f.bytes, f.n);
             if (gradus_npy_read(path, &a)) fail_msg("%s", gradus_last_error());
             assert_true(a.shape.d[0] == 2 && a.shape.d[1] == 3 && a.shape.d[2] == 2 && a.dtype == GRADUS_F32);
             assert_memory_equal(a.data, s.bytes + s.n - 24, 24);
@@ -224,7 +218,7 @@ static void test_headers_that_lie(void **state) {
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char message[256];
         image f = npy(1, cases[i].header, "1234", 4);
-        write_file(f.bytes, f.n);
+        write_file(path, f.bytes, f.n);
         snprintf(message, sizeof message, ": byte 27: the header has \"'\"%s", keys);
         refuse(cases[i].message ? cases[i].message : message);
     }
@@ -238,29 +232,29 @@ static void test_headers_that_lie(void **state) {
                  "|b1; NumPy's astype makes one of them",
                  others[i]);
         image f = npy(1, header, "12345678", 8);
-        write_file(f.bytes, f.n);
+        write_file(path, f.bytes, f.n);
         refuse(message);
     }
     heap.largest = 0;
     image f = npy(1, "{" D F "'shape': (1000000000,)}", "1234567890", 10);
-    write_file(f.bytes, f.n);
+    write_file(path, f.bytes, f.n);
     refuse(": byte 84: the header claims f32 (1000000000), which are 4000000000 bytes, the file ends after 10");
     f = npy(2, "", "", 0);
     memset(f.bytes + 8, 0xff, 4);
-    write_file(f.bytes, f.n);
+    write_file(path, f.bytes, f.n);
     refuse(": byte 8: the header has 4294967295 bytes, expected at most 65536");
     assert_true(heap.largest < 200000);
     f = small();
     f.bytes[f.n++] = 0;
-    write_file(f.bytes, f.n);
+    write_file(path, f.bytes, f.n);
     refuse(": byte 94: the f32 (3, 2) that the header claims ends here, the file goes on");
     f = npy(1, "{'descr': '|b1', " F "'shape': (3,)}", "\0\1\2", 3);
-    write_file(f.bytes, f.n);
+    write_file(path, f.bytes, f.n);
     refuse(": byte 67: a boolean is 02, expected 00 or 01");
     f = npy(4, "", "", 0);
-    write_file(f.bytes, f.n);
+    write_file(path, f.bytes, f.n);
     refuse(": byte 6: the version is 4.0, expected 1.0, 2.0 or 3.0");
-    write_file("PK\3\4 and so on", 12);
+    write_file(path, "PK\3\4 and so on", 12);
     refuse(": byte 0: this is no .npy file: it does not begin with 93, NUMPY and a version");
 }
 
@@ -341,13 +335,13 @@ static void test_every_truncation_and_bit_flip(void **state) {
     (void)state;
     image f = small();
     for (size_t n = 0; n <= f.n; n++) {
-        write_file(f.bytes, n);
+        write_file(path, f.bytes, n);
         assert_int_equal(loads(), n == f.n);
     }
     int loaded = 0;
     for (size_t bit = 0; bit < 8 * f.n; bit++) {
         f.bytes[bit / 8] ^= (unsigned char)(1 << bit % 8);
-        write_file(f.bytes, f.n);
+        write_file(path, f.bytes, f.n);
         bool fine = loads();
         if (bit >= 8 * (f.n - 24)) assert_true(fine); /* elements may be anything */
         else loaded += fine;
@@ -372,22 +366,11 @@ static void test_short_memory(void **state) {
     (void)state;
     static double data[20000];
     image f = npy(1, "{'descr': '>f8', 'fortran_order': True, 'shape': (100, 200), }\n", "", 0);
-    write_file(f.bytes, f.n);
+    write_file(path, f.bytes, f.n);
     FILE *file = fopen(path, "ab");
     assert_int_equal(fwrite(data, sizeof *data, 20000, file), 20000);
     fclose(file);
-    long n = 0;
-    for (;; n++) {
-        heap.countdown = n;
-        gradus_status s = scenario();
-        bool done = heap.countdown >= 0;
-        heap.countdown = -1;
-        assert_int_equal(heap.live, 0);
-        assert_int_equal(s, done ? GRADUS_OK : GRADUS_ERROR_MEMORY);
-        if (done) break;
-        assert_non_null(strstr(gradus_last_error(), "out of memory"));
-    }
-    assert_true(n > 10);
+    assert_true(heap_fail_each(scenario) > 10);
 }
 
 int main(void) {

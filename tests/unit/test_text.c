@@ -10,6 +10,7 @@
 #include <gradus/draw.h>
 
 #include "tests/cmocka_all.h"
+#include "tests/file.h"
 #include "tests/german.h"
 
 #include <stdlib.h>
@@ -552,13 +553,6 @@ static void test_validate(void **state) {
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
-static void write_bytes(const char *path, const char *data, size_t length) {
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(data, 1, length, file), length);
-    assert_int_equal(fclose(file), 0);
-}
-
 static void test_files(void **state) {
     (void)state;
     const char *path = temporary_path("graph");
@@ -576,14 +570,14 @@ static void test_files(void **state) {
     assert_int_equal(gradus_graph_write(NULL, path), GRADUS_ERROR_ARGUMENT);
     if (access("/dev/full", W_OK) == 0) assert_int_equal(gradus_graph_write(g, "/dev/full"), GRADUS_ERROR_IO);
     static const char bare[] = "gradus 1\n%1 = param \"w\" : f32 ()\nstate %1\n";
-    write_bytes(path, bare, sizeof bare - 1);
+    write_file(path, bare, sizeof bare - 1);
     assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
     static const char seeded[] = "gradus 1\n%1 = seed : i64 (2)\nentry \"e\" inference { outputs %1 }\n";
-    write_bytes(path, seeded, sizeof seeded - 1);
+    write_file(path, seeded, sizeof seeded - 1);
     assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
     static const char attached[] = "gradus 1\n%1 = seed : i64 (2)\n%2 = state \"s\" : i64 (2)\nstate %2 init %1\n"
                                    "attach %2 update %2 = %1\n";
-    write_bytes(path, attached, sizeof attached - 1);
+    write_file(path, attached, sizeof attached - 1);
     assert_int_equal(gradus_graph_read(path, &again), GRADUS_ERROR_FORMAT);
     graph_fail(g, GRADUS_ERROR_ARGUMENT, "test", "broken");
     assert_int_equal(gradus_graph_write(g, path), GRADUS_ERROR_GRAPH);
