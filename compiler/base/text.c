@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Growing text and hashes.  See text.h. */
+ * Growing text, places and hashes.  See text.h. */
 #include "base/text.h"
 
 #include <string.h>
@@ -48,6 +48,14 @@ size_t utf8_length(const char *s) {
     if (length == 3 && ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f))) return 0;
     if (length == 4 && ((p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))) return 0;
     return p[0] ? length : 0;
+}
+
+const char *source_text(source where, char to[SOURCE_TEXT]) {
+    const size_t room = SOURCE_TEXT - sizeof ":-2147483648: ", length = where.file ? strlen(where.file) : 0;
+    *to = 0;
+    if (!where.file) return to;
+    snprintf(to, SOURCE_TEXT, "%s:%d: ", where.file + (length > room ? length - room : 0), where.line);
+    return to;
 }
 
 uint64_t hash_bytes(uint64_t hash, const void *bytes, size_t count) {

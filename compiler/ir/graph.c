@@ -96,14 +96,6 @@ void graph_attach(gradus_graph *g, uint32_t to, uint32_t state, uint32_t value) 
     VEC_PUSH(&g->memory, &g->attached, ((attachment){to, {state, value}}));
 }
 
-const char *source_text(source where, char to[SOURCE_TEXT]) {
-    const size_t room = SOURCE_TEXT - sizeof ":-2147483648: ", length = where.file ? strlen(where.file) : 0;
-    *to = 0;
-    if (!where.file) return to;
-    snprintf(to, SOURCE_TEXT, "%s:%d: ", where.file + (length > room ? length - room : 0), where.line);
-    return to;
-}
-
 gradus_tensor graph_fail(gradus_graph *g, gradus_status status, const char *op, const char *format, ...) {
     if (g->status == GRADUS_OK) {
         char place[SOURCE_TEXT];

@@ -25,16 +25,6 @@ typedef union {
     uint64_t bits;
 } scalar;
 
-/* Where in the user's program something was asked for.  `file` is NULL where nobody knows. */
-typedef struct {
-    const char *file;
-    int line;
-} source;
-
-/* "file:line: ", how messages about it begin, of a long path the end; "" where nobody knows.  Returns `to`. */
-enum { SOURCE_TEXT = 512 };
-const char *source_text(source where, char to[SOURCE_TEXT]);
-
 /* What a node says beside its operands and type; op_infos[op].attributes tells which fields mean something, the others
  * are zero. */
 typedef struct {

@@ -43,13 +43,13 @@ static const struct {
 
 static gradus_status wrong(const compilation *c, const char *format, ...) PRINTF_LIKE(2, 3);
 static gradus_status wrong(const compilation *c, const char *format, ...) {
-    char why[1024], place[512] = "";
+    char why[1024], place[SOURCE_TEXT];
     va_list arguments;
     va_start(arguments, format);
     vsnprintf(why, sizeof why, format, arguments);
     va_end(arguments);
-    if (c->file) snprintf(place, sizeof place, "%s:%d: ", c->file, c->line);
-    return model_fail(c->m, GRADUS_ERROR_ARGUMENT, "%sgradus_model_compile: %s", place, why);
+    return model_fail(c->m, GRADUS_ERROR_ARGUMENT, "%sgradus_model_compile: %s",
+                      source_text((source){c->file, c->line}, place), why);
 }
 
 /* --- what the model gives ------------------------------------------------------------------------------------------ */
@@ -246,10 +246,9 @@ static gradus_status compile(compilation *c) {
     gradus_define_at(AT, m->graph, "evaluate", xy, scores, GRADUS_NO_UPDATES, NULL);
     status = gradus_define_at(AT, m->graph, "predict", x, predictions, GRADUS_NO_UPDATES, NULL);
     if (!status) return GRADUS_OK;
-    char place[512] = "";
-    if (c->file) snprintf(place, sizeof place, "%s:%d: ", c->file, c->line);
-    return model_fail(m, model_graph_status(m), "%sgradus_model_compile: %s", place,
-                      model_graph_error(m, c->file, c->line));
+    char place[SOURCE_TEXT];
+    return model_fail(m, model_graph_status(m), "%sgradus_model_compile: %s",
+                      source_text((source){c->file, c->line}, place), model_graph_error(m, c->file, c->line));
 }
 
 /* Weights stay for the program that comes. */

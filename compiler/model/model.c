@@ -41,9 +41,9 @@ gradus_status model_graph_status(const gradus_model *m) {
 
 const char *model_graph_error(const gradus_model *m, const char *file, int line) {
     const char *error = gradus_graph_error(m->graph);
-    char place[1024];
-    const int length = file ? snprintf(place, sizeof place, "%s:%d: ", file, line) : 0;
-    return length > 0 && strncmp(error, place, (size_t)length) == 0 ? error + length : error;
+    char place[SOURCE_TEXT];
+    const size_t length = strlen(source_text((source){file, line}, place));
+    return strncmp(error, place, length) == 0 ? error + length : error;
 }
 
 /* --- life -------------------------------------------------------------------------------------------------------- */
@@ -135,9 +135,10 @@ static gradus_status add(const char *file, int line, gradus_model *m, const grad
     model_forgive(m);
     model_layer l = {.file = arena_string(&m->memory, file), .line = line};
     text place = {.memory = &m->memory}, input = {.memory = &m->memory};
+    char where[SOURCE_TEXT];
     const gradus_tensor x = model_output(m);
-    if (file) text_append(&place, "%s:%d: ", file, line);
-    text_append(&place, "gradus_model_add: layer %u", m->layers.count + 1);
+    text_append(&place, "%sgradus_model_add: layer %u", source_text((source){file, line}, where),
+                m->layers.count + 1);
     text_input(&input, x);
     if (m->compiled)
         return fail(GRADUS_ERROR_ARGUMENT,
