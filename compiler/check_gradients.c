@@ -10,6 +10,7 @@
 #include "pass.h"
 #include "rules/evaluate_rules.h"
 #include "runtime/names.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -353,6 +354,7 @@ static gradus_status check_arguments(gradus_tensor y, gradus_tensors xs, gradus_
 
 gradus_status gradus_check_gradients(gradus_tensor y, gradus_tensors xs, gradus_tensors inputs, gradus_inputs data,
                                      const gradus_check_options *options, gradus_gradient_check *worst) {
+    ENTER;
     checking c = {.user = y.graph};
     call_options(&c.options, sizeof c.options, options);
     if (y.graph && xs.count == 0) xs = gradus_params(y.graph, NULL);

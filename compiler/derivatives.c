@@ -2,6 +2,7 @@
  * The public derivatives, made of passes backward.  See gradus/autodiff.h for the calls, autodiff.h for the pass. */
 #include "autodiff.h"
 #include "ir/call.h"
+#include "runtime/world.h"
 
 enum { MOST_PASSES = 4096 };
 
@@ -72,10 +73,12 @@ static gradus_tensors backward_at(const char *file, int line, const char *name, 
 }
 
 gradus_tensors gradus_gradients_at(const char *file, int line, gradus_tensor y, gradus_tensors xs) {
+    ENTER;
     return backward_at(file, line, "gradients", y, NULL, xs);
 }
 
 gradus_tensors gradus_vjp_at(const char *file, int line, gradus_tensor y, gradus_tensor seed, gradus_tensors xs) {
+    ENTER;
     return backward_at(file, line, "vjp", y, &seed, xs);
 }
 

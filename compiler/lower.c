@@ -8,6 +8,7 @@
 #include "pass.h"
 #include "plan.h"
 #include "schedule.h"
+#include "runtime/world.h"
 
 #include <assert.h>
 
@@ -82,6 +83,7 @@ static gradus_status draw(const gradus_graph *g, const entry *e, int64_t max_bat
 }
 
 gradus_status gradus_kernels_svg(const gradus_graph *g, const gradus_compile_options *options, const char *entry_name, const char *path) {
+    ENTER;
     if (!g || !entry_name || !path) return fail(GRADUS_ERROR_ARGUMENT, "gradus_kernels_svg: graph, entry and path are not NULL");
     if (g->status) return graph_report(g);
     const entry *e = graph_entry(g, entry_name);

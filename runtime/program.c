@@ -5,6 +5,7 @@
 
 #include "runtime/cpus.h"
 #include "runtime/names.h"
+#include "runtime/world.h"
 
 #include <assert.h>
 #include <string.h>
@@ -140,6 +141,7 @@ gradus_status program_create(const gradus_abi_program *abi, int32_t threads, voi
 }
 
 gradus_status gradus_program_share(gradus_program *program, gradus_program **shared) {
+    ENTER;
     if (!shared) return fail(GRADUS_ERROR_ARGUMENT, "gradus_program_share: no place for the result (NULL)");
     *shared = NULL;
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "gradus_program_share: the program is NULL");
@@ -177,6 +179,7 @@ const gradus_abi_entry *program_find_entry(const gradus_program *program, const 
 }
 
 gradus_status gradus_program_entry(const gradus_program *program, size_t index, gradus_entry_info *info) {
+    ENTER;
     if (!program || !info) {
         return fail(GRADUS_ERROR_ARGUMENT, "gradus_program_entry: the %s is NULL", program ? "result" : "program");
     }
@@ -211,6 +214,7 @@ static gradus_info describe(const gradus_abi_tensor *t, int64_t batch, int64_t m
 
 gradus_status gradus_program_info(const gradus_program *program, const char *entry, gradus_role role, size_t index,
                                   int64_t batch, gradus_info *info) {
+    ENTER;
     static const char *where = "gradus_program_info";
     if (!program || !info)
         return fail(GRADUS_ERROR_ARGUMENT, "%s: the %s is NULL", where, program ? "result" : "program");

@@ -3,6 +3,7 @@
 #include "runtime/core.h"
 
 #include "runtime/names.h"
+#include "runtime/world.h"
 
 #include <math.h>
 #include <string.h>
@@ -73,6 +74,7 @@ void core_mark_written(program_core *core, const gradus_abi_tensor *t) {
 }
 
 gradus_status gradus_program_read(gradus_program *program, const char *name, void *data, size_t bytes) {
+    ENTER;
     static const char *where = "gradus_program_read";
     const gradus_abi_tensor *t;
     gradus_status status = look_up(where, program, name, &t);
@@ -87,6 +89,7 @@ gradus_status gradus_program_read(gradus_program *program, const char *name, voi
 }
 
 gradus_status gradus_program_write(gradus_program *program, const char *name, const void *data, size_t bytes) {
+    ENTER;
     static const char *where = "gradus_program_write";
     const gradus_abi_tensor *t;
     gradus_status status = look_up(where, program, name, &t);
@@ -125,6 +128,7 @@ static bool encode(gradus_dtype dtype, double value, unsigned char element[8]) {
 }
 
 gradus_status gradus_program_set(gradus_program *program, const char *name, double value) {
+    ENTER;
     static const char *where = "gradus_program_set";
     const gradus_abi_tensor *t;
     unsigned char element[8];
@@ -153,6 +157,7 @@ gradus_status gradus_program_state(gradus_program *program, void **data, size_t 
 }
 
 gradus_status gradus_program_init(gradus_program *program, uint64_t seed) {
+    ENTER;
     static const char *where = "gradus_program_init";
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "%s: the program is NULL", where);
     program_core *core = program->core;
@@ -171,6 +176,7 @@ gradus_status gradus_program_init(gradus_program *program, uint64_t seed) {
 }
 
 gradus_status gradus_program_reseed(gradus_program *program, uint64_t seed) {
+    ENTER;
     static const char *where = "gradus_program_reseed";
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "%s: the program is NULL", where);
     program_core *core = program->core;

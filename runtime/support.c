@@ -2,6 +2,8 @@
  * The allocator hook, the thread's last error, the log and the names of things.  See support.h. */
 #include "runtime/support.h"
 
+#include "runtime/world.h"
+
 #include <gradus/custom.h>
 #include <stdlib.h>
 #include <string.h>
@@ -164,5 +166,6 @@ void log_line(int32_t level, const char *format, ...) {
     va_start(arguments, format);
     vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
+    LEAVE;
     listener(listener_user, level, line);
 }

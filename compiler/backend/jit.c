@@ -16,6 +16,7 @@
 #include "lower.h"
 #include "runtime/options.h"
 #include "runtime/program.h"
+#include "runtime/world.h"
 
 #include <gradus/abi.h>
 #include <llvm-c/Error.h>
@@ -410,5 +411,6 @@ gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, 
 }
 
 gradus_status(gradus_jit)(gradus_graph *g, const gradus_compile_options *options, gradus_program **program) {
+    ENTER;
     return jit_for_cpu(g, options, NULL, program);
 }

@@ -39,6 +39,7 @@ uint32_t compose_binary(gradus_graph *g, const char *name, op_code op, uint32_t 
 #define OP(name, builder, arity, kind, operands, attributes, shape, gradient, evaluate, emit, flags, mathematics) \
     BUILDER_##builder(name)
 #include "ir/ops.def"
+#include "runtime/world.h"
 #undef OP
 
 /* --- elementwise ----------------------------------------------------------------------------------------------- */
@@ -240,6 +241,7 @@ static bool split(gradus_graph *g, uint32_t x, int64_t parts, int axis, gradus_t
 }
 
 gradus_tensors gradus_split_at(const char *file, int line, gradus_tensor x, int64_t parts, int axis) {
+    ENTER;
     static const gradus_tensor poison[MOST_PARTS];
     const bool right = parts > 0 && parts <= MOST_PARTS;
     const gradus_tensors failed = {poison, right ? (size_t)parts : 0};

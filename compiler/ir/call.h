@@ -7,6 +7,7 @@
 #define GRADUS_IR_CALL_H
 
 #include "ir/graph.h"
+#include "runtime/world.h"
 
 typedef struct {
     gradus_graph *graph;
@@ -25,6 +26,7 @@ void call_out_of_memory(call *c);                  /* the graph now has failed; 
 
 /* The body of a builder with `file` and `line`: `expression` makes a node's id in the graph `g`. */
 #define CALL(on_graph, op, operands, expression)                                         \
+    ENTER;                                                                               \
     call this_call;                                                                      \
     gradus_graph *const g = call_enter(&this_call, on_graph, file, line, op, operands);  \
     if (!g) return (gradus_tensor){this_call.graph, 0};                                  \

@@ -2,6 +2,7 @@
  * gradus_custom: a node from a user's function, its options checked. */
 #include "ir/call.h"
 #include "ir/custom.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -113,6 +114,12 @@ static bool backward_call(gradus_graph *g, gradus_tensors x, const gradus_custom
     return true;
 }
 
+static gradus_status call_shape(const gradus_custom_options *o, const gradus_shape *in, uint32_t count,
+                                gradus_shape *shape) {
+    LEAVE;
+    return o->shape(o->user, in, count, shape);
+}
+
 static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const gradus_custom_options *o,
                          const custom *c, gradus_shape *shape) {
     *shape = (gradus_shape){{0}};
@@ -126,7 +133,7 @@ static bool result_shape(gradus_graph *g, uint32_t *ids, uint32_t count, const g
     const source here = g->here;
     for (uint32_t i = 0; i < count; i++) in[i] = graph_node(g, ids[i])->shape;
     fail_forget();
-    const gradus_status status = o->shape(o->user, in, count, shape);
+    const gradus_status status = call_shape(o, in, count, shape);
     g->here = here;
     if (status == GRADUS_OK) return compose_valid_shape(g, "custom", GRADUS_F64, shape);
     compose_fail(g, "custom", "%s: its shape function refuses the operands: %s", c->symbol,

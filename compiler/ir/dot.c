@@ -9,6 +9,7 @@
 #include "ir/custom.h"
 #include "ir/literal.h"
 #include "ir/print.h"
+#include "runtime/world.h"
 
 #include <gradus/draw.h>
 
@@ -212,9 +213,11 @@ static gradus_status draw(const gradus_graph *g, const char *entry_name, const c
 }
 
 gradus_status gradus_graph_dot(const gradus_graph *graph, const char *entry_name, const char *path) {
+    ENTER;
     return draw(graph, entry_name, path, false);
 }
 
 gradus_status gradus_graph_svg(const gradus_graph *graph, const char *entry_name, const char *path) {
+    ENTER;
     return draw(graph, entry_name, path, true);
 }

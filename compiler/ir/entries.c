@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * State updates and entry points: gradus_assign, gradus_join, gradus_updated, gradus_define. */
 #include "ir/call.h"
+#include "runtime/world.h"
 
 #include <gradus/graph.h>
 
@@ -36,6 +37,7 @@ static gradus_updates assign(gradus_graph *g, uint32_t state, uint32_t value) {
 }
 
 gradus_updates gradus_assign_at(const char *file, int line, gradus_tensor state, gradus_tensor value) {
+    ENTER;
     call c;
     gradus_graph *const g = call_enter(&c, NULL, file, line, "assign", OPERANDS(state, value));
     if (!g) return (gradus_updates){c.graph, 0};
@@ -97,6 +99,7 @@ static gradus_updates join(gradus_graph *g, gradus_update_list list) {
 }
 
 gradus_updates gradus_join_at(const char *file, int line, gradus_update_list list) {
+    ENTER;
     call c;
     gradus_graph *const g = enter_updates(&c, NULL, file, line, "join", list);
     if (!g) return (gradus_updates){c.graph, 0};
@@ -294,6 +297,7 @@ static void define(gradus_graph *g, const char *name, gradus_tensors inputs, gra
 
 gradus_status gradus_define_at(const char *file, int line, gradus_graph *graph, const char *name, gradus_tensors inputs,
                                gradus_tensors outputs, gradus_updates updates, const gradus_define_options *options) {
+    ENTER;
     gradus_define_options o;
     call c;
     call_options(&o, sizeof o, options);

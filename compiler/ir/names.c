@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Names of tensors: which are possible, finding them again, and asking a tensor what it is. */
 #include "ir/call.h"
+#include "runtime/world.h"
 
 #include <gradus/graph.h>
 
@@ -154,6 +155,7 @@ gradus_tensor gradus_named_at(const char *file, int line, gradus_tensor x, const
 PLAIN(gradus_tensor, named, (gradus_tensor x, const char *name), (NULL, 0, x, name))
 
 gradus_tensors gradus_params(gradus_graph *graph, const char *pattern) {
+    ENTER;
     call c;
     gradus_graph *const g = call_enter(&c, graph, NULL, 0, "params", NO_OPERANDS);
     if (!g) return (gradus_tensors){NULL, 0};

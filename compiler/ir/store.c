@@ -4,6 +4,7 @@
 #include "ir/graph.h"
 #include "ir/parse.h"
 #include "ir/print.h"
+#include "runtime/world.h"
 
 #define FILE_LIMIT ((size_t)1 << 30)
 
@@ -20,6 +21,7 @@ static gradus_status write_guarded(const gradus_graph *g, const char *path, aren
 }
 
 gradus_status gradus_graph_write(const gradus_graph *graph, const char *path) {
+    ENTER;
     if (!graph || !path) return fail(GRADUS_ERROR_ARGUMENT, "gradus_graph_write: graph and path must not be NULL");
     if (graph->status != GRADUS_OK) return fail(GRADUS_ERROR_GRAPH, "%s", graph->error);
     arena memory = {0};
@@ -79,6 +81,7 @@ static gradus_status check_guarded(const gradus_graph *g, const char *path, aren
 }
 
 gradus_status gradus_graph_read(const char *path, gradus_graph **graph) {
+    ENTER;
     if (!path || !graph) return fail(GRADUS_ERROR_ARGUMENT, "gradus_graph_read: path and graph must not be NULL");
     *graph = NULL;
     arena memory = {0};

@@ -5,6 +5,7 @@
 #include "model/model.h"
 
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <gradus/autodiff.h>
 #include <gradus/build.h>
@@ -272,6 +273,7 @@ static gradus_status compile_anew(gradus_model *m, compilation *c) {
 }
 
 gradus_status gradus_model_compile_at(const char *file, int line, gradus_model *m, const gradus_model_options *options) {
+    ENTER;
     static const char *where = "gradus_model_compile";
     compilation c = {.m = m, .file = file, .line = line};
     const gradus_status unfit = model_enter(m, where);

@@ -3,6 +3,7 @@
  * Running a compiled model over data: whether the data fits, loss and metrics, predictions.
  */
 #include "model/model.h"
+#include "runtime/world.h"
 
 #include <math.h>
 #include <string.h>
@@ -172,6 +173,7 @@ static gradus_status ready(gradus_model *m, const char *where, const gradus_data
 }
 
 gradus_status gradus_model_evaluate_all(gradus_model *m, const gradus_data *data, gradus_scores *scores) {
+    ENTER;
     static const char *where = "gradus_model_evaluate";
     double means[1 + GRADUS_METRICS];
     if (!scores) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
@@ -188,6 +190,7 @@ gradus_status gradus_model_evaluate_all(gradus_model *m, const gradus_data *data
 }
 
 gradus_status gradus_model_evaluate(gradus_model *m, const gradus_data *data, float *loss, float *metric) {
+    ENTER;
     gradus_scores scores;
     const gradus_status status = gradus_model_evaluate_all(m, data, &scores);
     if (status) return status;
@@ -197,6 +200,7 @@ gradus_status gradus_model_evaluate(gradus_model *m, const gradus_data *data, fl
 }
 
 gradus_status gradus_model_predict(gradus_model *m, const gradus_data *data, void *out) {
+    ENTER;
     static const char *where = "gradus_model_predict";
     if (!out) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     gradus_status status = ready(m, where, data, false);

@@ -5,6 +5,7 @@
 #include "model/fit.h"
 
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <gradus/checkpoint.h>
 
@@ -117,6 +118,7 @@ static gradus_verdict tell(const fit *f, gradus_progress_fn function) {
         .metric_count = count,
         .model = f->model,
     };
+    LEAVE;
     return function(f->o.user, &now);
 }
 
@@ -230,6 +232,7 @@ static gradus_status run(fit *f) {
 }
 
 gradus_status gradus_model_fit_with(gradus_model *m, const gradus_data *data, const gradus_fit_options *options) {
+    ENTER;
     fit f = {.model = m, .data = data};
     gradus_status status = model_enter_compiled(m, where);
     if (status) return status;

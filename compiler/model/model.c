@@ -4,6 +4,8 @@
  */
 #include "model/model.h"
 
+#include "runtime/world.h"
+
 #include <string.h>
 
 /* --- errors ------------------------------------------------------------------------------------------------------ */
@@ -163,6 +165,7 @@ static gradus_status add(const char *file, int line, gradus_model *m, const grad
 }
 
 gradus_status gradus_model_add_at(const char *file, int line, gradus_model *m, gradus_layer layer) {
+    ENTER;
     static const char *where = "gradus_model_add";
     const gradus_status unfit = model_enter(m, where);
     if (unfit) return unfit;
@@ -178,6 +181,7 @@ gradus_status gradus_model_add_at(const char *file, int line, gradus_model *m, g
 gradus_status(gradus_model_add)(gradus_model *m, gradus_layer layer) { return gradus_model_add_at(NULL, 0, m, layer); }
 
 gradus_status gradus_model_pop(gradus_model *m) {
+    ENTER;
     static const char *where = "gradus_model_pop";
     if (!m || m->busy) return model_enter(m, where);
     if (m->compiled) return fail(GRADUS_ERROR_ARGUMENT, "%s: the model is compiled already", where);

@@ -8,6 +8,7 @@
 #include "base/graphviz.h"
 #include "runtime/files.h"
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -78,6 +79,7 @@ static gradus_status plot(const gradus_model *m, arena *memory, const char *path
 }
 
 gradus_status gradus_model_plot_with(gradus_model *m, const char *path, const gradus_model_plot_options *options) {
+    ENTER;
     static const char *where = "gradus_model_plot";
     gradus_model_plot_options o;
     arena memory = {0};

@@ -3,6 +3,7 @@
  * The program of a model: made at first use, made anew for larger batches and other compilations, its state kept.
  */
 #include "model/model.h"
+#include "runtime/world.h"
 
 #include <math.h>
 #include <string.h>
@@ -87,6 +88,7 @@ gradus_status model_prepare(gradus_model *m, int64_t batch) {
 }
 
 gradus_program *gradus_model_program(gradus_model *m) {
+    ENTER;
     if (m && m->busy) return m->program;
     if (model_enter_compiled(m, "gradus_model_program")) return NULL;
     if (!m->program && model_prepare(m, m->training.max_batch)) return NULL;

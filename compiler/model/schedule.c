@@ -4,6 +4,8 @@
  */
 #include "model/fit.h"
 
+#include "runtime/world.h"
+
 #include <math.h>
 
 enum { NO_SCHEDULE, STEP, EXPONENTIAL, COSINE, CUSTOM };
@@ -42,7 +44,10 @@ double schedule_rate(const gradus_schedule *s, int64_t epoch, double rate) {
         if (epoch < warm) return s->f[0] * (double)(epoch + 1) / (double)warm;
         if (epoch - warm >= steps) return s->f[1];
         return s->f[1] + (s->f[0] - s->f[1]) * 0.5 * (1 + cos(acos(-1) * (double)(epoch - warm) / (double)steps));
-    case CUSTOM: return s->function(s->user, epoch, rate);
+    case CUSTOM: {
+        LEAVE;
+        return s->function(s->user, epoch, rate);
+    }
     default: return rate;
     }
 }

@@ -3,6 +3,7 @@
  * The table of a model's layers, in Keras' form.
  */
 #include "model/model.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -127,6 +128,7 @@ static const char *summary(const gradus_model *m, arena *memory) {
 }
 
 gradus_status gradus_model_summary(gradus_model *m, FILE *stream) {
+    ENTER;
     static const char *where = "gradus_model_summary";
     if (!stream) return fail(GRADUS_ERROR_ARGUMENT, "%s: the stream is NULL", where);
     const gradus_status unfit = m && m->busy ? GRADUS_OK : model_enter(m, where);

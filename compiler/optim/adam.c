@@ -8,11 +8,13 @@
  * one division an element.
  */
 #include "optim/optimizer.h"
+#include "runtime/world.h"
 
 enum { BETA1 = OPTION_1, BETA2 = OPTION_2, EPSILON = OPTION_3, DECAY = OPTION_4 };
 enum { ALPHA, SCALE }; /* what is shared */
 
 gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options) {
+    ENTER;
     gradus_adamw_options o;
     call_options(&o, sizeof o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_ADAMW,
@@ -26,6 +28,7 @@ gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options) {
 }
 
 gradus_optimizer gradus_adam_with(const gradus_adam_options *options) {
+    ENTER;
     gradus_adam_options o;
     call_options(&o, sizeof o, options);
     gradus_optimizer adam = gradus_adamw_with(&(gradus_adamw_options){.size_ = sizeof(gradus_adamw_options),

@@ -2,6 +2,7 @@
  * Clipping gradients: by value, by the Euclidean norm of each, by that of them all.  See gradus/optim.h. */
 #include "autodiff.h"
 #include "ir/call.h"
+#include "runtime/world.h"
 
 #include <math.h>
 #include <string.h>
@@ -88,17 +89,20 @@ static gradus_tensors clip(const char *file, int line, const char *name, const g
 /* --- the public calls -------------------------------------------------------------------------------------------- */
 
 gradus_tensors gradus_clip_value_at(const char *file, int line, gradus_tensors grads, double limit) {
+    ENTER;
     return clip(file, line, "clip_value", &grads, "the limit", limit, by_value, NULL);
 }
 PLAIN(gradus_tensors, clip_value, (gradus_tensors grads, double limit), (NULL, 0, grads, limit))
 
 gradus_tensors gradus_clip_norm_at(const char *file, int line, gradus_tensors grads, double max_norm) {
+    ENTER;
     return clip(file, line, "clip_norm", &grads, "max_norm", max_norm, by_norm, NULL);
 }
 PLAIN(gradus_tensors, clip_norm, (gradus_tensors grads, double max_norm), (NULL, 0, grads, max_norm))
 
 gradus_tensors gradus_clip_global_norm_at(const char *file, int line, gradus_tensors grads, double max_norm,
                                           gradus_tensor *norm) {
+    ENTER;
     return clip(file, line, "clip_global_norm", &grads, "max_norm", max_norm, by_global_norm, norm);
 }
 PLAIN(gradus_tensors, clip_global_norm, (gradus_tensors grads, double max_norm, gradus_tensor *norm),

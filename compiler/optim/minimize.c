@@ -7,15 +7,23 @@
 #include "autodiff.h"
 #include "ir/call.h"
 #include "optim/optimizer.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
 gradus_optimizer gradus_optimizer_custom(gradus_update_rule rule, void *user, double learning_rate, const char *name) {
+    ENTER;
     return (gradus_optimizer){.kind = OPTIMIZER_CUSTOM,
                               .f = {[OPTION_RATE] = option_value(learning_rate, 1e-3)},
                               .name = name,
                               .rule = rule,
                               .user = user};
+}
+
+static gradus_updates call_rule(const optimization *s, uint32_t rate, const char *prefix) {
+    gradus_graph *g = s->g;
+    LEAVE;
+    return s->how->rule(s->how->user, (gradus_tensor){g, s->p}, (gradus_tensor){g, s->dp}, (gradus_tensor){g, rate}, prefix);
 }
 
 /* Calls the user's rule for one parameter and takes over its updates. */
@@ -26,8 +34,7 @@ static void custom_step(optimization *s) {
     uint32_t rate = s->dtype == p->dtype ? s->rate : build_cast(g, s->rate, p->dtype);
     text prefix = {.memory = &g->memory};
     text_append(&prefix, "%s/%s", s->name, p->attr.name);
-    gradus_updates made = s->how->rule(s->how->user, (gradus_tensor){g, s->p}, (gradus_tensor){g, s->dp},
-                                       (gradus_tensor){g, rate}, prefix.data);
+    gradus_updates made = call_rule(s, rate, prefix.data);
     g->here = here;
     if (g->status != GRADUS_OK) return;
     bool moves = false;
@@ -172,6 +179,7 @@ static uint32_t apply(gradus_graph *g, const gradus_optimizer *how, gradus_tenso
 /* --- the public calls -------------------------------------------------------------------------------------------- */
 
 gradus_updates gradus_minimize_at(const char *file, int line, gradus_tensor loss, gradus_optimizer optimizer) {
+    ENTER;
     call c;
     gradus_graph *g = call_enter(&c, NULL, file, line, "minimize", OPERANDS(loss));
     if (g && optimizer.rate.graph) g = call_enter(&c, g, file, line, "minimize", OPERANDS(optimizer.rate));
@@ -188,6 +196,7 @@ gradus_updates gradus_minimize_at(const char *file, int line, gradus_tensor loss
 
 gradus_updates gradus_apply_at(const char *file, int line, gradus_optimizer optimizer, gradus_tensors params,
                                gradus_tensors grads) {
+    ENTER;
     call c;
     gradus_graph *g = call_enter(&c, NULL, file, line, "apply", params);
     if (g) g = call_enter(&c, g, file, line, "apply", grads);

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * RMSprop: a step divided by the running root mean square of the gradient.  Formulas in gradus/optim.h. */
 #include "optim/optimizer.h"
+#include "runtime/world.h"
 
 enum { RHO = OPTION_1, EPSILON = OPTION_2 };
 
 gradus_optimizer gradus_rmsprop_with(const gradus_rmsprop_options *options) {
+    ENTER;
     gradus_rmsprop_options o;
     call_options(&o, sizeof o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_RMSPROP,

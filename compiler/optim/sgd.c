@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Stochastic gradient descent, plain or with momentum.  Formulas in gradus/optim.h. */
 #include "optim/optimizer.h"
+#include "runtime/world.h"
 
 enum { MOMENTUM = OPTION_1, NESTEROV = OPTION_2 };
 
 gradus_optimizer gradus_sgd_with(const gradus_sgd_options *options) {
+    ENTER;
     gradus_sgd_options o;
     call_options(&o, sizeof o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_SGD,

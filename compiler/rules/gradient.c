@@ -10,6 +10,7 @@
 
 #include "ir/call.h"
 #include "ir/custom.h"
+#include "runtime/world.h"
 
 #define X (d->n->inputs[0])
 #define Y (d->n->inputs[1])
@@ -311,6 +312,12 @@ static bool fits(const gradus_graph *g, gradus_tensor dx, uint32_t x) {
     return a->dtype == b->dtype && shape_equal(&a->shape, &b->shape);
 }
 
+static gradus_status call_gradient(D d, const gradus_tensor *x, gradus_tensor *dx) {
+    const custom *c = d->n->attr.call;
+    LEAVE;
+    return c->gradient(c->user, gradus_list(x, d->n->n_inputs), (gradus_tensor){d->g, R}, (gradus_tensor){d->g, DR}, dx);
+}
+
 /* The user's function builds the cotangents. */
 static void build_backward(D d) {
     gradus_graph *g = d->g;
@@ -319,8 +326,7 @@ static void build_backward(D d) {
     const source here = g->here;
     for (uint32_t i = 0; i < d->n->n_inputs; i++) x[i] = (gradus_tensor){g, d->n->inputs[i]};
     fail_forget();
-    const gradus_status status =
-        c->gradient(c->user, gradus_list(x, d->n->n_inputs), (gradus_tensor){g, R}, (gradus_tensor){g, DR}, dx);
+    const gradus_status status = call_gradient(d, x, dx);
     g->here = here;
     if (status)
         compose_fail(g, "custom", "%s: its gradient fails: %s", c->symbol,

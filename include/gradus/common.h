@@ -5,6 +5,11 @@
  * Errors.  Builder calls (those that return a gradus_tensor) never fail on the spot: the graph keeps the first
  * error and the call returns poison, see graph.h.  Everything else returns a gradus_status; gradus_last_error()
  * then explains it.  Nothing calls exit or abort on bad input, and nothing prints unless asked.
+ *
+ * The caller's surroundings.  Every function computes in a floating-point mode of its own (round to nearest, subnormals
+ * kept, no traps), and reads and writes numbers in the C locale, whatever the calling thread has set; the thread finds its
+ * mode, exception flags and locale as they were.  The user's functions that the library calls run in the caller's
+ * surroundings; those that are part of a graph (custom.h) see the caller's locale, and compute in the library's mode.
  */
 #ifndef GRADUS_COMMON_H
 #define GRADUS_COMMON_H

@@ -7,6 +7,7 @@
 #include "runtime/checkpoint/place.h"
 #include "runtime/core.h"
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -66,11 +67,13 @@ static gradus_status load(const char *where, gradus_program *program, const char
 }
 
 gradus_status gradus_load(gradus_program *program, const char *path) {
+    ENTER;
     size_t count;
     return load("gradus_load", program, path, true, NULL, NULL, &count);
 }
 
 gradus_status(gradus_load_with)(gradus_program *program, const char *path, const gradus_load_options *options) {
+    ENTER;
     static const char *where = "gradus_load_with";
     gradus_load_options o;
     size_t count;
@@ -79,6 +82,7 @@ gradus_status(gradus_load_with)(gradus_program *program, const char *path, const
 }
 
 gradus_status gradus_load_matching(gradus_program *program, const char *path, const char *pattern, size_t *loaded) {
+    ENTER;
     size_t count = 0;
     gradus_status status = load("gradus_load_matching", program, path, false, pattern, NULL, &count);
     if (loaded) *loaded = status == GRADUS_OK ? count : 0;

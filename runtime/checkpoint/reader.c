@@ -4,6 +4,7 @@
 
 #include "runtime/core.h"
 #include "runtime/names.h"
+#include "runtime/world.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -71,6 +72,7 @@ static gradus_status read_header(gradus_safetensors *f, uint64_t bytes) {
 }
 
 gradus_status gradus_safetensors_open(const char *path, gradus_safetensors **file) {
+    ENTER;
     static const char *where = "gradus_safetensors_open";
     if (!file) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *file = NULL;
@@ -145,6 +147,7 @@ gradus_status reader_read(const gradus_safetensors *f, const stored *t, void *da
 }
 
 gradus_status gradus_safetensors_info(const gradus_safetensors *file, size_t index, gradus_info *info) {
+    ENTER;
     static const char *where = "gradus_safetensors_info";
     if (!file || !info) return fail(GRADUS_ERROR_ARGUMENT, "%s: the %s is NULL", where, file ? "result" : "file");
     size_t count = file->header.count;
@@ -162,6 +165,7 @@ gradus_status gradus_safetensors_info(const gradus_safetensors *file, size_t ind
 static const char *stored_name(const void *list, size_t i) { return ((const stored *)list)[i].name; }
 
 gradus_status gradus_safetensors_read(const gradus_safetensors *file, const char *name, void *data, size_t bytes) {
+    ENTER;
     static const char *where = "gradus_safetensors_read";
     if (!file || !name) return fail(GRADUS_ERROR_ARGUMENT, "%s: the %s is NULL", where, file ? "name" : "file");
     const stored *t = header_find(&file->header, name);

@@ -4,6 +4,7 @@
 #include "runtime/core.h"
 #include "runtime/files.h"
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -82,10 +83,12 @@ static gradus_status save_locked(const char *where, gradus_program *program, con
 }
 
 gradus_status gradus_save(gradus_program *program, const char *path) {
+    ENTER;
     return save_locked("gradus_save", program, path, NULL);
 }
 
 gradus_status(gradus_save_with)(gradus_program *program, const char *path, const gradus_save_options *options) {
+    ENTER;
     static const char *where = "gradus_save_with";
     gradus_save_options o;
     if (!options_read(where, &o, sizeof o, options)) return GRADUS_ERROR_ARGUMENT;

@@ -4,6 +4,7 @@
 
 #include "runtime/data/random.h"
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -51,6 +52,7 @@ static bool allocate(gradus_batches *b, bool shuffle) {
 
 gradus_status gradus_batches_create(const gradus_data *data, const gradus_batch_options *options,
                                     gradus_batches **batches) {
+    ENTER;
     static const char *where = "gradus_batches_create";
     gradus_batch_options o;
     if (!batches) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
@@ -102,6 +104,7 @@ static void gather(const gradus_batches *b, const column *c, unsigned char *buff
 }
 
 bool gradus_batches_next(gradus_batches *b, gradus_batch *batch) {
+    ENTER;
     if (!b || !batch) return false;
     if (b->index == b->count) {
         b->epoch++;
@@ -140,6 +143,7 @@ batches_place batches_where(const gradus_batches *b) {
 }
 
 gradus_status gradus_batches_seek(gradus_batches *b, int64_t epoch, int64_t index) {
+    ENTER;
     static const char *where = "gradus_batches_seek";
     if (!b) return fail(GRADUS_ERROR_ARGUMENT, "%s: the batches are NULL", where);
     if (epoch < 0 || epoch == INT64_MAX || index < 0 || index > b->count) {

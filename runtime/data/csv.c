@@ -7,6 +7,7 @@
 #include "runtime/data/standardize.h"
 
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <gradus/csv.h>
 #include <math.h>
@@ -214,6 +215,7 @@ static gradus_status check_options(const char *where, gradus_csv_options *o) {
 }
 
 gradus_status gradus_data_csv(const char *path, const gradus_csv_options *options, gradus_data **data) {
+    ENTER;
     static const char *where = "gradus_data_csv";
     table t = {.path = path};
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);

@@ -4,6 +4,7 @@
 
 #include "runtime/data/random.h"
 #include "runtime/support.h"
+#include "runtime/world.h"
 
 #include <math.h>
 #include <string.h>
@@ -112,6 +113,7 @@ static gradus_status describe(const gradus_data_array *a, size_t i, int64_t rows
 }
 
 gradus_status gradus_data_arrays(const gradus_data_array *arrays, size_t count, gradus_data **data) {
+    ENTER;
     static const char *where = "gradus_data_arrays";
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *data = NULL;
@@ -141,6 +143,7 @@ int64_t gradus_data_rows(const gradus_data *data) { return data ? data->n_rows :
 int64_t gradus_data_columns(const gradus_data *data) { return data ? data->store->columns[0].elements : 0; }
 
 gradus_status gradus_data_info(const gradus_data *data, size_t index, gradus_info *info) {
+    ENTER;
     static const char *where = "gradus_data_info";
     if (!data || !info) return fail(GRADUS_ERROR_ARGUMENT, "%s: the %s is NULL", where, data ? "result" : "data set");
     if (index >= data->store->n_columns) {
@@ -156,6 +159,7 @@ gradus_status gradus_data_info(const gradus_data *data, size_t index, gradus_inf
 }
 
 gradus_status gradus_data_slice(const gradus_data *data, int64_t from, int64_t to, gradus_data **part) {
+    ENTER;
     static const char *where = "gradus_data_slice";
     if (!part) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *part = NULL;
@@ -184,6 +188,7 @@ static void divide(const gradus_data *data, uint64_t seed, gradus_data *first, i
 
 gradus_status gradus_data_split(const gradus_data *data, double fraction, uint64_t seed, gradus_data **first,
                                 gradus_data **second) {
+    ENTER;
     static const char *where = "gradus_data_split";
     if (!first || !second) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *first = *second = NULL;

@@ -5,6 +5,7 @@
 #include "runtime/data/stream.h"
 
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <string.h>
 
@@ -164,6 +165,7 @@ static gradus_status read_file(const char *path, bool labels, const gradus_idx_o
 
 gradus_status gradus_data_idx(const char *images, const char *labels, const gradus_idx_options *options,
                               gradus_data **data) {
+    ENTER;
     static const char *where = "gradus_data_idx";
     gradus_idx_options o;
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);

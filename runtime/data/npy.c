@@ -5,6 +5,7 @@
 
 #include "runtime/files.h"
 #include "runtime/names.h"
+#include "runtime/world.h"
 
 #include <gradus/npy.h>
 #include <string.h>
@@ -79,6 +80,7 @@ static gradus_status reorder(const char *path, const npy_header *h, unsigned cha
 }
 
 gradus_status gradus_npy_read(const char *path, gradus_npy *array) {
+    ENTER;
     static const char *where = "gradus_npy_read";
     npy_header h;
     stream *s;
@@ -106,6 +108,7 @@ void gradus_npy_free(gradus_npy *array) {
 }
 
 gradus_status gradus_npy_write(const char *path, const void *data, gradus_dtype dtype, gradus_shape shape) {
+    ENTER;
     static const char *where = "gradus_npy_write";
     char header[NPY_HEADER];
     size_t bytes;
@@ -155,6 +158,7 @@ static gradus_status read_column(const char *path, column *c, int64_t *rows) {
 }
 
 gradus_status gradus_data_npy(const char *const *paths, size_t count, gradus_data **data) {
+    ENTER;
     static const char *where = "gradus_data_npy";
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *data = NULL;

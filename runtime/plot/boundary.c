@@ -6,6 +6,7 @@
 #include "runtime/plot/chart.h"
 #include "runtime/plot/label.h"
 #include "runtime/plot/tile.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -173,6 +174,7 @@ static gradus_status check(const gradus_boundary *b) {
 
 gradus_status gradus_plot_boundary(const char *path, const gradus_boundary *boundary,
                                    const gradus_plot_options *options) {
+    ENTER;
     gradus_boundary b;
     canvas c;
     if (!options_read("plot_boundary", &b, sizeof b, boundary)) return GRADUS_ERROR_ARGUMENT;

@@ -10,6 +10,7 @@
  */
 #include "runtime/plot/label.h"
 #include "runtime/plot/scale.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -150,6 +151,7 @@ static void draw(matrix *m, const gradus_plot_options *options) {
 
 gradus_status gradus_plot_confusion(const char *path, const int64_t *counts, int64_t classes, const char *const *names,
                                     const gradus_plot_options *options) {
+    ENTER;
     static const char where[] = "plot_confusion";
     canvas c;
     if (!counts) return fail(GRADUS_ERROR_ARGUMENT, "%s: the counts are NULL", where);

@@ -3,11 +3,13 @@
 #include "runtime/plot/boundary.h"
 
 #include "runtime/options.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
 gradus_status gradus_confusion(const int32_t *truth, const int32_t *predicted, int64_t rows, int64_t classes,
                                int64_t *counts) {
+    ENTER;
     static const char where[] = "confusion";
     if (!truth || !predicted || !counts) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: %s is NULL", where,
@@ -48,6 +50,7 @@ gradus_status boundary_check(const char *caller, const gradus_boundary *b) {
 }
 
 gradus_status gradus_boundary_inputs(const gradus_boundary *boundary, float *inputs) {
+    ENTER;
     gradus_boundary b;
     if (!options_read("boundary_inputs", &b, sizeof b, boundary)) return GRADUS_ERROR_ARGUMENT;
     if (!inputs) return fail(GRADUS_ERROR_ARGUMENT, "boundary_inputs: inputs is NULL");

@@ -3,6 +3,7 @@
 #include "runtime/plot/chart.h"
 #include "runtime/plot/label.h"
 #include "runtime/plot/look.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -134,11 +135,13 @@ static gradus_status plot(const char *caller, const char *path, const gradus_ser
 
 gradus_status gradus_plot_lines(const char *path, const gradus_series *series, size_t count,
                                 const gradus_plot_options *options) {
+    ENTER;
     return plot("plot_lines", path, series, count, options);
 }
 
 gradus_status gradus_plot_curves(const char *path, const char *title, const char *x_label, const gradus_series *series,
                                  size_t count) {
+    ENTER;
     const gradus_plot_options options = {.size_ = sizeof options, .title = title, .x_label = x_label};
     return plot("plot_curves", path, series, count, &options);
 }

@@ -2,6 +2,7 @@
  * gradus_plot_histogram: how many values lie where. */
 #include "runtime/plot/chart.h"
 #include "runtime/plot/look.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -57,6 +58,7 @@ static void draw(canvas *c, const float *values, size_t count, const gradus_plot
 
 gradus_status gradus_plot_histogram(const char *path, const float *values, size_t count,
                                     const gradus_plot_options *options) {
+    ENTER;
     canvas c;
     if (!values || !count) return fail(GRADUS_ERROR_ARGUMENT, "plot_histogram: there are no values");
     gradus_status status = canvas_open(&c, "plot_histogram", path);

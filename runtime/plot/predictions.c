@@ -10,6 +10,7 @@
 #include "runtime/options.h"
 #include "runtime/plot/label.h"
 #include "runtime/plot/tile.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -235,6 +236,7 @@ static gradus_status check(const gradus_predictions *w) {
 
 gradus_status gradus_plot_predictions(const char *path, const gradus_predictions *predictions,
                                       const gradus_plot_options *options) {
+    ENTER;
     gradus_predictions w;
     canvas c;
     if (!options_read("plot_predictions", &w, sizeof w, predictions)) return GRADUS_ERROR_ARGUMENT;

@@ -3,6 +3,7 @@
 #include "runtime/plot/label.h"
 #include "runtime/plot/scale.h"
 #include "runtime/plot/tile.h"
+#include "runtime/world.h"
 
 #include <math.h>
 
@@ -61,6 +62,7 @@ static void draw(canvas *c, one_unit u, int64_t height, const char *const *names
 
 gradus_status gradus_plot_weights(const char *path, const float *kernel, int64_t height, int64_t width, int64_t units,
                                   const char *const *names, const gradus_plot_options *options) {
+    ENTER;
     static const char where[] = "plot_weights";
     canvas c;
     if (!kernel) return fail(GRADUS_ERROR_ARGUMENT, "%s: the kernel is NULL", where);
