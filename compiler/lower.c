@@ -39,6 +39,21 @@ static bool choose_batch(const entry *e, bool has_batch, int64_t offered, int64_
     return false;
 }
 
+/* Whether the elements of every node can be counted, stored or not; their indices are numbers of 64 bits then. */
+static bool sizes_fit(const gradus_graph *g, int64_t max_batch) {
+    for (uint32_t id = 1; id < g->nodes.count; id++) {
+        const node *n = graph_node(g, id);
+        if (shape_fits(&n->shape, n->dtype, max_batch) &&
+            (n->op != OP_count || extent_at(extent_of(n->attr.bound), max_batch) >= 0))
+            continue;
+        char place[SOURCE_TEXT];
+        fail(GRADUS_ERROR_ARGUMENT, "%s%s: with a max_batch of %lld its result has too many elements",
+             source_text(n->where, place), op_name(n->op), (long long)max_batch);
+        return false;
+    }
+    return true;
+}
+
 static void check_valid(bool valid, const text *why) {
     (void)why;
 #ifndef NDEBUG
@@ -66,6 +81,7 @@ bool lower(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memo
     pass_run(out->graph, pipeline_rewrites, pipeline_rewrite_count, label);
     out->has_batch = depends_on_batch(out->graph);
     if (!choose_batch(e, out->has_batch, max_batch, &max_batch)) return false;
+    if (!sizes_fit(out->graph, max_batch)) return false;
     if (!fuse(out->graph, &out->graph->entries.items[0], max_batch, memory, &out->kernels)) return false;
     schedule(&out->kernels);
     if (!plan(&out->kernels)) return false;

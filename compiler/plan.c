@@ -16,7 +16,7 @@ static bool set_bytes(kernel_list *l) {
     for (uint32_t i = 0; i < l->buffers.count; i++) {
         buffer *b = &l->buffers.items[i];
         int64_t n = extent_at(shape_extent(&b->shape, 0, shape_rank(&b->shape)), l->max_batch);
-        if (n < 0 || n > INT64_MAX / 64 / l->buffers.count) { /* nor do they overflow together */
+        if (n < 0 || n > INT64_MAX / 64 / l->buffers.count) { /* nor do they overflow together, each rounded up */
             const node *of = graph_node(l->graph, b->node);
             char place[SOURCE_TEXT];
             fail(GRADUS_ERROR_ARGUMENT, "%s%s: with a max_batch of %lld its result has too many elements",

@@ -85,19 +85,30 @@ static void compilation_free(compilation *c) {
     arena_free(&c->memory);
 }
 
+static bool fail_state_too_large(const node *of) {
+    char place[SOURCE_TEXT];
+    fail(GRADUS_ERROR_ARGUMENT, "%s%s \"%.200s\": with it the state has more than 2^62 bytes",
+         source_text(of->where, place), op_name(of->op), of->attr.name);
+    return false;
+}
+
 /* Parameters first, so that what inference needs is a prefix of the state. */
-static void lay_out_state(compilation *c) {
+static bool lay_out_state(compilation *c) {
+    static const int64_t largest = INT64_C(1) << 62; /* as of any one tensor */
     c->state_offsets = ARENA_ARRAY(&c->memory, int64_t, c->g->states.count + 1);
     for (int trained = 1; trained >= 0; trained--) {
         for (uint32_t i = 0; i < c->g->states.count; i++) {
             const node *n = graph_node(c->g, c->g->states.items[i].node);
             if ((n->op == OP_param) != trained) continue;
             int64_t bytes = shape_elements(&n->shape) * (int64_t)gradus_dtype_size(n->dtype);
+            bytes = (bytes + GRADUS_ABI_ALIGN - 1) / GRADUS_ABI_ALIGN * GRADUS_ABI_ALIGN;
+            if (bytes > largest - c->state_bytes) return fail_state_too_large(n);
             c->state_offsets[i] = c->state_bytes;
-            c->state_bytes += (bytes + GRADUS_ABI_ALIGN - 1) / GRADUS_ABI_ALIGN * GRADUS_ABI_ALIGN;
+            c->state_bytes += bytes;
         }
         if (trained) c->param_bytes = c->state_bytes;
     }
+    return true;
 }
 
 static const char *symbol_of(arena *memory, uint32_t i) {
@@ -124,7 +135,7 @@ static bool make_modules(compilation *c) {
 }
 
 static bool emit_all(compilation *c) {
-    lay_out_state(c);
+    if (!lay_out_state(c)) return false;
     c->entries = ARENA_ARRAY(&c->memory, lowered, c->count);
     c->scratch_bytes = ARENA_ARRAY(&c->memory, int64_t, c->count);
     for (uint32_t i = 0; i < c->count; i++) {

@@ -100,9 +100,9 @@ static void choose_anchors(fusion *f) {
 static void reach(fusion *f) {
     for (uint32_t i = 0; i < f->e->n_outputs; i++) f->nodes[f->e->outputs[i]].reached = true;
     for (uint32_t i = 0; i < f->e->updates.count; i++) f->nodes[f->e->updates.items[i].value].reached = true;
+    for (uint32_t i = 0; i < f->e->n_kept; i++) f->nodes[f->e->kept[i]].reached = true;
     for (uint32_t id = f->g->nodes.count - 1; id >= 1; id--) {
         const node *n = graph_node(f->g, id);
-        f->nodes[id].reached |= n->attr.call && n->attr.call->effects;
         if (!f->nodes[id].reached) continue;
         for (uint32_t i = 0; i < n->n_inputs; i++) {
             f->nodes[n->inputs[i]].reached = true;

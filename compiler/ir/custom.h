@@ -68,6 +68,11 @@ bool custom_equal(const custom *a, const custom *b);
 uint32_t custom_operands(const node *n);
 bool custom_has_result(const custom *c, uint32_t result, gradus_dtype dtype);
 
+/* Whether a node is to run though nothing reads its value: an index may be wrong, a function may have effects. */
+static inline bool node_acts(const node *n) {
+    return n->op == OP_check_index || (n->attr.call && n->attr.call->effects);
+}
+
 /* What a parameter that is a number is given, `shape` being that of the tensor it is about. */
 extent custom_number(const passed *pass, const gradus_shape *shape);
 

@@ -53,6 +53,7 @@ static void spread(const picture *p, unsigned char mark) {
 static void mark_entry(const picture *p, const entry *e) {
     for (uint32_t i = 0; i < e->n_inputs; i++) p->marks[e->inputs[i]] |= DRAWN | FORWARD;
     for (uint32_t i = 0; i < e->n_outputs; i++) p->marks[e->outputs[i]] |= DRAWN | FORWARD;
+    for (uint32_t i = 0; i < e->n_kept; i++) p->marks[e->kept[i]] |= DRAWN | FORWARD;
     for (uint32_t i = 0; i < e->updates.count; i++) p->marks[e->updates.items[i].value] |= DRAWN | UPDATES;
 }
 

@@ -112,6 +112,18 @@ gradus_tensor graph_fail(gradus_graph *g, gradus_status status, const char *op, 
     return (gradus_tensor){g, 0};
 }
 
+void mark_results(const entry *e, bool *marked) {
+    for (uint32_t i = 0; i < e->n_outputs; i++) marked[e->outputs[i]] = true;
+    for (uint32_t i = 0; i < e->updates.count; i++) marked[e->updates.items[i].value] = true;
+    for (uint32_t i = 0; i < e->n_kept; i++) marked[e->kept[i]] = true;
+}
+
+/* Ids of operands are smaller than their users': one sweep down marks all that is reached. */
+void mark_operands(node *const *nodes, uint32_t count, bool *marked) {
+    for (uint32_t id = count; id-- > 1;)
+        for (uint32_t i = 0; marked[id] && i < nodes[id]->n_inputs; i++) marked[nodes[id]->inputs[i]] = true;
+}
+
 const state_info *graph_state(const gradus_graph *g, uint32_t id) {
     for (uint32_t i = 0; i < g->states.count; i++)
         if (g->states.items[i].node == id) return &g->states.items[i];
@@ -176,6 +188,13 @@ gradus_shape shape_at(const gradus_shape *s, int64_t batch) {
     for (int i = 1; i <= shape_rank(s); i++)
         if (at.d[i] < 0) at.d[i] *= -batch;
     return at;
+}
+
+bool shape_fits(const gradus_shape *s, gradus_dtype dtype, int64_t batch) {
+    extent product = {(int64_t)gradus_dtype_size(dtype), 0};
+    for (int i = 0; i < shape_rank(s); i++)
+        if (shape_dim(s, i) != 0 && !extent_product(product, extent_of(shape_dim(s, i)), &product)) return false;
+    return extent_at(product, batch) >= 0;
 }
 
 gradus_shape shape_make(int rank, const int64_t *dims) {

@@ -75,7 +75,8 @@ typedef struct {
 typedef struct {
     const char *name;
     const uint32_t *inputs, *outputs; /* nodes; an input may be used nowhere */
-    uint32_t n_inputs, n_outputs;
+    const uint32_t *kept; /* checks and calls with effects that run though nothing reads their value any more */
+    uint32_t n_inputs, n_outputs, n_kept;
     update_set updates;
     bool training;
     int64_t max_batch; /* 0: the compile options' */
@@ -131,6 +132,12 @@ void graph_attach(gradus_graph *g, uint32_t to, uint32_t state, uint32_t value);
 typedef bool (*shape_rule)(gradus_graph *g, node *n);
 extern const shape_rule shape_rules[OP_COUNT];
 
+/* Marks, of the nodes by id, what an entry starts from: its outputs, its new values and what it keeps. */
+void mark_results(const entry *e, bool *marked);
+
+/* Marks the operands of what is marked, transitively. */
+void mark_operands(node *const *nodes, uint32_t count, bool *marked);
+
 /* The state record of a param or state node, by node or by name; NULL if there is none. */
 const state_info *graph_state(const gradus_graph *g, uint32_t node);
 const state_info *graph_state_by_name(const gradus_graph *g, const char *name);
@@ -154,6 +161,9 @@ static inline int64_t shape_dim(const gradus_shape *s, int axis) { return s->d[a
 bool shape_equal(const gradus_shape *a, const gradus_shape *b);
 bool shape_has_batch(const gradus_shape *s);
 gradus_shape shape_at(const gradus_shape *s, int64_t batch); /* every extent a number */
+/* Whether a tensor of that shape has at most 2^62 bytes for a batch, extents of 0 left out: then shape_at and every product
+ * of some of its extents fit. */
+bool shape_fits(const gradus_shape *s, gradus_dtype dtype, int64_t batch);
 gradus_shape shape_make(int rank, const int64_t *dims);
 int64_t shape_elements(const gradus_shape *s); /* of a shape whose extents are all numbers */
 

@@ -116,6 +116,8 @@ void lex_next(lexer *l) {
 }
 
 void lex_start(lexer *l, const char *name, const char *text, size_t length) {
+    static const char mark[] = "\xef\xbb\xbf"; /* of the order of bytes, which editors on Windows put before UTF-8 */
+    if (length >= 3 && memcmp(text, mark, 3) == 0) text += 3, length -= 3;
     *l = (lexer){.name = name, .at = text, .end = text + length, .line_start = text, .line = 1};
     lex_next(l);
     if (l->now.kind == TOKEN_LINE) lex_next(l);

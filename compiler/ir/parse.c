@@ -347,11 +347,12 @@ static bool parse_attached(parser *p) {
 }
 
 static bool parse_entry_body(parser *p, entry *e) {
-    id_list inputs = {0}, outputs = {0};
+    id_list inputs = {0}, outputs = {0}, kept = {0};
     VEC(update) updates = {0};
     if (!lex_expect(&p->lex, "{")) return false;
     if (lex_accept(&p->lex, "inputs") && !parse_labels(p, "an input", &inputs)) return false;
     if (lex_accept(&p->lex, "outputs") && !parse_labels(p, "an output", &outputs)) return false;
+    if (lex_accept(&p->lex, "keep") && !parse_labels(p, "a check or a call with effects", &kept)) return false;
     while (lex_is(&p->lex, "update")) {
         update u;
         if (!parse_update(p, &u)) return false;
@@ -361,6 +362,8 @@ static bool parse_entry_body(parser *p, entry *e) {
     e->n_inputs = inputs.count;
     e->outputs = arena_copy(&p->g->memory, outputs.items, sizeof *outputs.items * outputs.count);
     e->n_outputs = outputs.count;
+    e->kept = arena_copy(&p->g->memory, kept.items, sizeof *kept.items * kept.count);
+    e->n_kept = kept.count;
     e->updates.items = arena_copy(&p->g->memory, updates.items, sizeof *updates.items * updates.count);
     e->updates.count = updates.count;
     return lex_expect(&p->lex, "}");

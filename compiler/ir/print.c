@@ -123,6 +123,13 @@ static void print_attached(const attachment *a, text *out) {
     print_update(&a->update, out);
 }
 
+static void print_list(const char *word, const uint32_t *ids, uint32_t count, text *out) {
+    if (!count) return;
+    text_append(out, "    %s", word);
+    print_ids(ids, count, out);
+    text_append(out, "\n");
+}
+
 static void print_entry(const entry *e, text *out) {
     text_append(out, "\nentry ");
     text_quoted(out, e->name);
@@ -131,12 +138,9 @@ static void print_entry(const entry *e, text *out) {
     if (e->where.file) text_append(out, " ");
     print_source(e->where, out);
     text_append(out, " {\n");
-    if (e->n_inputs) text_append(out, "    inputs");
-    print_ids(e->inputs, e->n_inputs, out);
-    if (e->n_inputs) text_append(out, "\n");
-    if (e->n_outputs) text_append(out, "    outputs");
-    print_ids(e->outputs, e->n_outputs, out);
-    if (e->n_outputs) text_append(out, "\n");
+    print_list("inputs", e->inputs, e->n_inputs, out);
+    print_list("outputs", e->outputs, e->n_outputs, out);
+    print_list("keep", e->kept, e->n_kept, out);
     for (uint32_t i = 0; i < e->updates.count; i++) {
         text_append(out, "    ");
         print_update(&e->updates.items[i], out);

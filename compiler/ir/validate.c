@@ -3,6 +3,7 @@
 #include "ir/validate.h"
 
 #include "base/names.h"
+#include "ir/custom.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -233,6 +234,7 @@ static bool validate_ids(const gradus_graph *g, const entry *e, text *why) {
     bool fit = true;
     for (uint32_t i = 0; i < e->n_inputs; i++) fit = fit && e->inputs[i] && e->inputs[i] < g->nodes.count;
     for (uint32_t i = 0; i < e->n_outputs; i++) fit = fit && e->outputs[i] && e->outputs[i] < g->nodes.count;
+    for (uint32_t i = 0; i < e->n_kept; i++) fit = fit && e->kept[i] && e->kept[i] < g->nodes.count;
     for (uint32_t i = 0; i < e->updates.count; i++)
         fit = fit && e->updates.items[i].state && e->updates.items[i].state < g->nodes.count &&
               e->updates.items[i].value && e->updates.items[i].value < g->nodes.count;
@@ -247,6 +249,12 @@ static bool validate_lists(const gradus_graph *g, const entry *e, unsigned char 
         marks[id] |= LISTED;
     }
     for (uint32_t i = 0; i < e->n_outputs; i++) marks[e->outputs[i]] |= REACHED;
+    for (uint32_t i = 0; i < e->n_kept; i++) {
+        marks[e->kept[i]] |= REACHED;
+        if (!node_acts(graph_node(g, e->kept[i])))
+            return because(why, "entry \"%.200s\" keeps %%%u, which is no check_index and no call with effects",
+                           e->name, e->kept[i]);
+    }
     text who = {.memory = why->memory};
     text_append(&who, "entry \"%.200s\"", e->name);
     for (uint32_t i = 0; i < e->updates.count; i++) {

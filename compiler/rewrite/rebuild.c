@@ -56,6 +56,20 @@ static update_set mapped_updates(rebuild *r, update_set set) {
     return (update_set){items, set.count};
 }
 
+/* A check of constants that are right is a constant. */
+static void map_kept(rebuild *r, entry *e) {
+    uint32_t *kept = ARENA_ARRAY(&r->g->memory, uint32_t, e->n_kept), count = 0;
+    bool *listed = ARENA_ARRAY(&r->g->memory, bool, r->g->nodes.count);
+    for (uint32_t i = 0; i < e->n_kept; i++) {
+        const uint32_t id = r->map[e->kept[i]];
+        assert(id && "a check or a call with effects was dropped");
+        if (node_acts(graph_node(r->g, id)) && !listed[id]) kept[count++] = id;
+        listed[id] = true;
+    }
+    e->kept = kept;
+    e->n_kept = count;
+}
+
 void rebuild_end(rebuild *r) {
     gradus_graph *g = r->g;
     for (uint32_t i = 0; i < g->states.count; i++) {
@@ -73,14 +87,9 @@ void rebuild_end(rebuild *r) {
         e->inputs = mapped_ids(r, e->inputs, e->n_inputs);
         e->outputs = mapped_ids(r, e->outputs, e->n_outputs);
         e->updates = mapped_updates(r, e->updates);
+        if (e->n_kept) map_kept(r, e);
     }
     g->rng = r->map[g->rng];
-}
-
-void mark_operands(node *const *nodes, uint32_t count, bool *marked) {
-    for (uint32_t i = count; i-- > 1;)
-        if (marked[i])
-            for (uint32_t k = 0; k < nodes[i]->n_inputs; k++) marked[nodes[i]->inputs[k]] = true;
 }
 
 static void mark_updates(update_set set, bool *marked) {
@@ -99,7 +108,7 @@ bool *reachable_nodes(const gradus_graph *g, arena *a) {
     for (uint32_t i = 0; i < g->entries.count; i++) {
         const entry *e = &g->entries.items[i];
         for (uint32_t k = 0; k < e->n_inputs; k++) marked[e->inputs[k]] = true;
-        for (uint32_t k = 0; k < e->n_outputs; k++) marked[e->outputs[k]] = true;
+        mark_results(e, marked);
         mark_updates(e->updates, marked);
     }
     for (uint32_t i = 1; i < g->nodes.count; i++) marked[i] |= g->nodes.items[i]->attr.call && g->nodes.items[i]->attr.call->effects;

@@ -8,6 +8,9 @@
  *     for (uint32_t i = 1; i < r.count; i++)
  *         r.map[i] = worth_it(r.old[i]) ? something_built_in(g) : rebuild_keep(&r, i);
  *     rebuild_end(&r);
+ *
+ * No pass and no rule need think of checks of indices and of calls with effects, which run even where their value turns out
+ * not to matter: extraction lists them in the entry (`kept`), and rebuild_end keeps the list.
  */
 #ifndef GRADUS_REWRITE_REBUILD_H
 #define GRADUS_REWRITE_REBUILD_H
@@ -33,14 +36,11 @@ uint32_t rebuild_append(rebuild *r, node *n);
 /* Appends the old node with its operands mapped. */
 uint32_t rebuild_keep(rebuild *r, uint32_t old);
 
-/* Maps the ids in states, updates (those that belong to nodes, too) and entries, and rng. */
+/* Maps the ids in states, updates (those that belong to nodes, too) and entries, and rng.  What an entry keeps and has become a constant leaves the list. */
 void rebuild_end(rebuild *r);
 
 /* For each node, whether an entry, a state's first value or an update needs it.  Inputs of entries and all states
  * count as needed: their order is the program's interface; and so do calls with effects.  The array lives in `a`. */
 bool *reachable_nodes(const gradus_graph *g, arena *a);
-
-/* Marks the operands of what is marked, transitively. */
-void mark_operands(node *const *nodes, uint32_t count, bool *marked);
 
 #endif

@@ -63,20 +63,8 @@ gradus_status evaluate_node(const node *n, int64_t batch, const array *x, array 
     return GRADUS_OK;
 }
 
-/* Ids of operands are smaller than their users': one sweep down marks all that is reached. */
-static bool *mark_reachable(const gradus_graph *g, const entry *e, arena *memory) {
-    bool *wanted = ARENA_ARRAY(memory, bool, g->nodes.count);
-    for (uint32_t i = 0; i < e->n_outputs; i++) wanted[e->outputs[i]] = true;
-    for (uint32_t i = 0; i < e->updates.count; i++) wanted[e->updates.items[i].value] = true;
-    for (uint32_t id = g->nodes.count; id-- > 0;) {
-        if (!wanted[id]) continue;
-        const node *n = graph_node(g, id);
-        for (uint32_t k = 0; k < n->n_inputs; k++) wanted[n->inputs[k]] = true;
-    }
-    return wanted;
-}
-
 static array array_for(const node *n, int64_t batch, arena *memory) {
+    if (!shape_fits(&n->shape, n->dtype, batch)) guard_out_of_memory();
     array a = {.dtype = n->dtype, .shape = shape_at(&n->shape, batch)};
     uint64_t count = (uint64_t)shape_elements(&a.shape), size = gradus_dtype_size(a.dtype);
     if (count > SIZE_MAX / 2 / size) guard_out_of_memory();
@@ -101,7 +89,9 @@ static gradus_status evaluate_one(const gradus_graph *g, uint32_t id, const eval
 }
 
 gradus_status evaluate_entry(const gradus_graph *g, const entry *e, const evaluation *how) {
-    const bool *wanted = mark_reachable(g, e, how->memory);
+    bool *wanted = ARENA_ARRAY(how->memory, bool, g->nodes.count);
+    mark_results(e, wanted);
+    mark_operands(g->nodes.items, g->nodes.count, wanted);
     array *values = how->nodes ? how->nodes : ARENA_ARRAY(how->memory, array, g->nodes.count);
     for (uint32_t id = 0; id < g->nodes.count; id++) {
         gradus_status status = wanted[id] ? evaluate_one(g, id, how, values) : GRADUS_OK;

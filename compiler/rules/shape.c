@@ -139,6 +139,12 @@ static bool infer_same(gradus_graph *g, node *n) {
     return result(g, n, operand(g, n, 0)->dtype, &operand(g, n, 0)->shape);
 }
 
+static bool infer_check_index(gradus_graph *g, node *n) {
+    if (n->attr.bound >= 0) return infer_same(g, n);
+    compose_fail(g, op_name(n->op), "a multiple of the batch as bound; right is a number");
+    return false;
+}
+
 static bool infer_predicate(gradus_graph *g, node *n) {
     if (!operands(g, n, 0) || !equal_shapes(g, n)) return false;
     return result(g, n, GRADUS_BOOL, &operand(g, n, 0)->shape);

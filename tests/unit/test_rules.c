@@ -2,9 +2,12 @@
  *
  * Every row of rules.def, on every dtype that it lists: random instances of its pattern, of random shapes (the batch
  * among them) and attributes, over NaN, infinities, zeros of both signs, subnormals and integers that wrap.  Where the
- * rule holds, both sides must have the same bits.  A new row is tested by standing in the table. */
+ * rule holds, both sides must have the same bits.  And where its operands hold checks of indices, these fail the call though
+ * the rule drops the operand.  A new row is tested by standing in the table. */
 #include "evaluating.h"
 
+#include "fuse/kernel.h"
+#include "pass.h"
 #include "rewrite/match.h"
 
 enum { TRIES = 3000, ENOUGH = 100, BATCH = 3 };
@@ -16,6 +19,7 @@ typedef struct {
     gradus_shape shape;     /* of tensors in the pattern */
     uint32_t letters[26];
     bool fits;
+    bool checked; /* tensors are made of checked indices, all of which are 0 or 1, or one of them not */
 } instance;
 
 static const double specials[] = {
@@ -51,6 +55,15 @@ static uint32_t leaf(instance *t, const pattern *p, gradus_dtype dtype) {
     if (*id) return *id;
     if (p->kind == PATTERN_FILL) return *id = build_fill_scalar(t->g, dtype, &t->shape, special(dtype));
     char name[] = {p->letter, '\0'};
+    if (t->checked) {
+        const uint32_t index =
+            graph_add(t->g, &(node_spec){.op = OP_input, .attr.name = name, .dtype = GRADUS_I32, .shape = t->shape});
+        return *id = build_cast(
+                   t->g,
+                   graph_add(t->g,
+                             &(node_spec){.op = OP_check_index, .n_inputs = 1, .inputs = &index, .attr.bound = 2}),
+                   dtype);
+    }
     return *id = graph_add(t->g, &(node_spec){.op = OP_input, .attr.name = name, .dtype = dtype, .shape = t->shape});
 }
 
@@ -92,7 +105,7 @@ static void choose_attributes(node_spec *spec, const node *x) {
         }
     }
     if (!rank) return;
-    a->axis = (int32_t)random_below(rank);
+    if (op_infos[spec->op].attributes & ATTR_AXIS) a->axis = (int32_t)random_below(rank);
     int64_t along = shape_dim(&x->shape, a->axis);
     if (spec->op == OP_slice && along >= 0) {
         a->low = random_below(along + 1);
@@ -164,19 +177,61 @@ static void compare(const rule *r, const instance *t, uint32_t left, uint32_t ri
         assert_same(r->name, i, a->dtype, get(&values[1], i), get(&values[0], i));
 }
 
+/* --- checks ---------------------------------------------------------------------------------------------------------- */
+
+static void bind_index(void *user, uint32_t id, const node *n, array *out) {
+    const bool wrong = id == *(const uint32_t *)user;
+    for (int64_t i = 0; i < size_of(&out->shape); i++)
+        set(out, i, (scalar){.i32 = wrong && i == size_of(&out->shape) - 1 ? 2 : i & 1});
+    (void)n;
+}
+
+static gradus_status with_wrong(const gradus_graph *g, const entry *e, uint32_t wrong) {
+    evaluation how = {.batch = BATCH, .bind = bind_index, .user = &wrong, .memory = &memory};
+    return evaluate_entry(g, e, &how);
+}
+
+/* Rewrites an entry of one output by all passes: each of its inputs must fail it as before. */
+static void check_fails(const rule *r, const instance *t, uint32_t output) {
+    uint32_t inputs[26], count = 0;
+    for (int i = 0; i < 26; i++)
+        if (t->letters[i] && graph_node(t->g, t->letters[i])->op != OP_fill)
+            for (uint32_t id = t->letters[i]; id;
+                 id = graph_node(t->g, id)->n_inputs ? graph_node(t->g, id)->inputs[0] : 0)
+                if (graph_node(t->g, id)->op == OP_input) inputs[count++] = id;
+    entry e = {.name = "row", .inputs = inputs, .n_inputs = count, .outputs = &output, .n_outputs = 1};
+    gradus_graph *x = graph_new();
+    assert_non_null(x);
+    extract_entry(t->g, &e, x);
+    pass_run(x, pipeline_rewrites, pipeline_rewrite_count, r->name);
+    const entry *rewritten = &x->entries.items[0];
+    kernel_list kernels;
+    assert_true(fuse(x, rewritten, BATCH, &memory, &kernels));
+    assert_int_equal(kernels.checks.count, rewritten->n_kept); /* compiled code runs them */
+    for (uint32_t i = 0; i <= count; i++) {
+        const gradus_status expected = with_wrong(t->g, &e, i < count ? inputs[i] : 0);
+        const gradus_status found = with_wrong(x, rewritten, i < count ? rewritten->inputs[i] : 0);
+        if (found != expected)
+            fail_msg("%s, x of %s: input %u is wrong: %d, but %d as it was", r->name, gradus_dtype_name(t->dtype), i,
+                     found, expected);
+    }
+    graph_free(x);
+}
+
 /* Whether the rule held for a random instance. */
-static bool holds_once(const rule *r, gradus_dtype dtype) {
+static bool holds_once(const rule *r, gradus_dtype dtype, bool checked) {
     gradus_graph *g = graph_new();
     assert_non_null(g);
     volatile bool held = false, done = false;
     guard here;
     if (GUARDED(&here)) {
-        instance t = {.g = g, .dtype = dtype, .shape = random_shape(), .fits = true};
+        instance t = {.g = g, .dtype = dtype, .shape = random_shape(), .fits = true, .checked = checked};
         uint32_t left = instantiate(&t, rule_pattern(r), dtype);
         if (t.fits && g->status == GRADUS_OK) {
             uint32_t right = rule_apply(r, g, graph_node(g, left));
             if (g->status) fail_msg("%s: %s", r->name, g->error);
-            if (right) compare(r, &t, left, right);
+            if (right && checked) check_fails(r, &t, left);
+            else if (right) compare(r, &t, left, right);
             held = right != 0;
         }
         done = true;
@@ -187,18 +242,27 @@ static bool holds_once(const rule *r, gradus_dtype dtype) {
     return held;
 }
 
-static void test_rules(void **state) {
-    (void)state;
+static void each_row(int enough, bool checked) {
     for (size_t i = 0; i < rule_count; i++) {
         const rule *r = &rules[i];
         for (gradus_dtype d = GRADUS_F32; d <= GRADUS_BOOL; d++) {
             int held = 0;
             if (!(r->dtypes & 1u << d)) continue;
-            for (int k = 0; k < TRIES && held < ENOUGH; k++) held += holds_once(r, d);
+            for (int k = 0; k < TRIES && held < enough; k++) held += holds_once(r, d, checked);
             arena_free(&memory);
             if (!held) fail_msg("%s, x of %s: no instance of it was found", r->name, gradus_dtype_name(d));
         }
     }
+}
+
+static void test_rules(void **state) {
+    (void)state;
+    each_row(ENOUGH, false);
+}
+
+static void test_checks_stay(void **state) {
+    (void)state;
+    each_row(10, true);
 }
 
 /* The table's promise is about floats above all: names are unique, and rows are not empty of dtypes. */
@@ -214,6 +278,7 @@ static void test_table(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(test_rules, forget),
+        cmocka_unit_test_teardown(test_checks_stay, forget),
         cmocka_unit_test(test_table),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
