@@ -3,7 +3,7 @@
  * where a fault is found the state is put back.  The code that runs is the same. */
 #include "runtime/core.h"
 
-#include "runtime/float_mode.h"
+#include "runtime/world.h"
 
 #include <math.h>
 #include <string.h>
@@ -42,10 +42,8 @@ static bool results_are_finite(const program_core *core, const gradus_abi_entry 
 static gradus_status explain(const program_core *core, const gradus_abi_entry *e, int64_t batch,
                              const void *const *inputs) {
     gradus_abi_call before = {.state = e->writes_state ? core->saved : core->state, .inputs = inputs, .batch = batch};
-    float_mode mode = float_mode_enter();
-    gradus_status status = core->explain(core->owner, e, &before);
-    float_mode_leave(mode);
-    return status;
+    ENTER;
+    return core->explain(core->owner, e, &before);
 }
 
 gradus_status program_run_finite(gradus_program *program, const gradus_abi_entry *e, int64_t batch,
