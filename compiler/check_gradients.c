@@ -356,7 +356,7 @@ gradus_status gradus_check_gradients(gradus_tensor y, gradus_tensors xs, gradus_
                                      const gradus_check_options *options, gradus_gradient_check *worst) {
     ENTER;
     checking c = {.user = y.graph};
-    call_options(&c.options, sizeof c.options, options);
+    if (!options_read(where, OPTIONS_TYPE(gradus_check_options), &c.options, options)) return GRADUS_ERROR_ARGUMENT;
     if (y.graph && xs.count == 0) xs = gradus_params(y.graph, NULL);
     gradus_status status = check_arguments(y, xs, inputs, &c);
     if (status) return status;

@@ -404,10 +404,7 @@ gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, 
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: the place for the program is NULL");
     *program = NULL;
     gradus_compile_options o;
-    if (!options_read("gradus_jit", &o, sizeof o, given)) return fail_status();
-    for (size_t i = 0; i < sizeof o.reserved_ / sizeof *o.reserved_; i++)
-        if (o.reserved_[i])
-            return fail(GRADUS_ERROR_ARGUMENT, "gradus_jit: an option is set that this version of the library does not know");
+    if (!options_read("gradus_jit", OPTIONS_TYPE(gradus_compile_options), &o, given)) return fail_status();
     gradus_status status = check_arguments(g, &o);
     if (status) return status;
     o.check_nan |= debugs_nan();

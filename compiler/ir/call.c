@@ -69,11 +69,9 @@ void call_out_of_memory(call *c) {
     c->graph->here = c->outer;
 }
 
-void call_options(void *to, size_t size, const void *options) {
-    size_t given = 0;
-    memset(to, 0, size);
-    if (options) memcpy(&given, options, sizeof given); /* size_ stands first */
-    if (given) memcpy(to, options, given < size ? given : size);
+uint32_t call_unreadable(gradus_graph *g, const char *op, options_type type, const void *options) {
+    char why[OPTIONS_WHY];
+    return compose_fail(g, op, "%s", options_explain(why, type, options_size(options)));
 }
 
 double option_value(double given, double standard) {

@@ -7,6 +7,7 @@
 #define GRADUS_IR_CALL_H
 
 #include "ir/graph.h"
+#include "runtime/options.h"
 #include "runtime/world.h"
 
 typedef struct {
@@ -43,8 +44,14 @@ void call_out_of_memory(call *c);                  /* the graph now has failed; 
 #define PLAIN(type, name, parameters, arguments) \
     type(gradus_##name) parameters { return gradus_##name##_at arguments; }
 
-/* Copies the options that the caller knows of, by its size_; the others are 0, as they are all for NULL. */
-void call_options(void *to, size_t size, const void *options);
+/* A CALL with options of type T, which `operands` and `expression` know as `o`.  Options that cannot be read are the
+ * graph's error. */
+#define CALL_WITH(T, options, on_graph, op, operands, expression) \
+    T o;                                                          \
+    options_copy(OPTIONS_TYPE(T), &o, options);                   \
+    CALL(on_graph, op, operands, o.size_ ? (expression) : call_unreadable(g, op, OPTIONS_TYPE(T), options))
+
+uint32_t call_unreadable(gradus_graph *g, const char *op, options_type type, const void *options); /* returns 0 */
 double option_value(double given, double standard); /* as it is meant: 0 is the default, -0 a real 0 */
 
 /* Sets gradus_last_error() to the graph's first error and returns GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it

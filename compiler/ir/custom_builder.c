@@ -171,13 +171,11 @@ static uint32_t build_custom(gradus_graph *g, gradus_tensors x, const gradus_cus
     return graph_add(g, &spec);
 }
 
-gradus_tensor gradus_custom_with(const char *file, int line, gradus_tensors operands,
-                                 const gradus_custom_options *options) {
-    gradus_custom_options o;
-    call_options(&o, sizeof o, options);
-    CALL(NULL, "custom", operands, build_custom(g, operands, &o));
+gradus_tensor gradus_custom_at(const char *file, int line, gradus_tensors operands,
+                               const gradus_custom_options *options) {
+    CALL_WITH(gradus_custom_options, options, NULL, "custom", operands, build_custom(g, operands, &o));
 }
 
 gradus_tensor(gradus_custom)(gradus_tensors operands, const gradus_custom_options *options) {
-    return gradus_custom_with(NULL, 0, operands, options);
+    return gradus_custom_at(NULL, 0, operands, options);
 }

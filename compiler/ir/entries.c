@@ -298,9 +298,10 @@ static void define(gradus_graph *g, const char *name, gradus_tensors inputs, gra
 gradus_status gradus_define_at(const char *file, int line, gradus_graph *graph, const char *name, gradus_tensors inputs,
                                gradus_tensors outputs, gradus_updates updates, const gradus_define_options *options) {
     ENTER;
+    const options_type type = OPTIONS_TYPE(gradus_define_options);
     gradus_define_options o;
     call c;
-    call_options(&o, sizeof o, options);
+    options_copy(type, &o, options);
     if (!graph) return fail(GRADUS_ERROR_ARGUMENT, "define: the graph is NULL");
     if (!inputs.items) inputs.count = 0;
     if (!outputs.items) outputs.count = 0;
@@ -310,7 +311,8 @@ gradus_status gradus_define_at(const char *file, int line, gradus_graph *graph, 
     if (!g) return graph_report(graph);
     if (GUARDED(&c.guard)) {
         call_at(&c, file, line);
-        define(g, name, inputs, outputs, updates, &o);
+        if (o.size_) define(g, name, inputs, outputs, updates, &o);
+        else call_unreadable(g, "define", type, options);
         call_leave(&c);
     } else call_out_of_memory(&c);
     return graph->status == GRADUS_OK ? GRADUS_OK : fail(graph->status, "%s", graph->error);

@@ -59,10 +59,9 @@ static uint32_t dense(gradus_graph *g, uint32_t x, gradus_dense_options *o) {
 }
 
 gradus_tensor gradus_dense_at(const char *file, int line, gradus_tensor x, const gradus_dense_options *options) {
-    gradus_dense_options o;
-    call_options(&o, sizeof o, options);
     /* x stands for an option that is absent */
-    CALL(NULL, "dense", OPERANDS(x, o.kernel.graph ? o.kernel : x, o.bias.graph ? o.bias : x), dense(g, x.id, &o));
+    CALL_WITH(gradus_dense_options, options, NULL, "dense",
+              OPERANDS(x, o.kernel.graph ? o.kernel : x, o.bias.graph ? o.bias : x), dense(g, x.id, &o));
 }
 PLAIN(gradus_tensor, dense, (gradus_tensor x, const gradus_dense_options *options), (NULL, 0, x, options))
 
@@ -94,9 +93,8 @@ static uint32_t embedding(gradus_graph *g, uint32_t indices, gradus_embedding_op
 
 gradus_tensor gradus_embedding_at(const char *file, int line, gradus_tensor indices,
                                   const gradus_embedding_options *options) {
-    gradus_embedding_options o;
-    call_options(&o, sizeof o, options);
-    CALL(NULL, "embedding", OPERANDS(indices, o.table.graph ? o.table : indices), embedding(g, indices.id, &o));
+    CALL_WITH(gradus_embedding_options, options, NULL, "embedding",
+              OPERANDS(indices, o.table.graph ? o.table : indices), embedding(g, indices.id, &o));
 }
 PLAIN(gradus_tensor, embedding, (gradus_tensor indices, const gradus_embedding_options *options),
       (NULL, 0, indices, options))

@@ -74,23 +74,20 @@ static uint32_t layer_norm(gradus_graph *g, uint32_t x, uint32_t gamma, uint32_t
     return y;
 }
 
-gradus_tensor gradus_layer_norm_with_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
-                                        gradus_tensor beta, const gradus_layer_norm_options *options) {
-    gradus_layer_norm_options o;
-    call_options(&o, sizeof o, options);
-    /* x stands for what is absent */
-    CALL(NULL, "layer_norm", OPERANDS(x, gamma.graph ? gamma : x, beta.graph ? beta : x),
-         layer_norm(g, x.id, gamma.graph ? gamma.id : 0, beta.graph ? beta.id : 0, &o));
-}
-PLAIN(gradus_tensor, layer_norm_with,
-      (gradus_tensor x, gradus_tensor gamma, gradus_tensor beta, const gradus_layer_norm_options *options),
-      (NULL, 0, x, gamma, beta, options))
-
 gradus_tensor gradus_layer_norm_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
-                                   gradus_tensor beta) {
-    return gradus_layer_norm_with_at(file, line, x, gamma, beta, NULL);
+                                   gradus_tensor beta, const gradus_layer_norm_options *options) {
+    /* x stands for what is absent */
+    CALL_WITH(gradus_layer_norm_options, options, NULL, "layer_norm",
+              OPERANDS(x, gamma.graph ? gamma : x, beta.graph ? beta : x),
+              layer_norm(g, x.id, gamma.graph ? gamma.id : 0, beta.graph ? beta.id : 0, &o));
 }
-PLAIN(gradus_tensor, layer_norm, (gradus_tensor x, gradus_tensor gamma, gradus_tensor beta), (NULL, 0, x, gamma, beta))
+PLAIN(gradus_tensor, layer_norm, (gradus_tensor x, gradus_tensor gamma, gradus_tensor beta),
+      (NULL, 0, x, gamma, beta, NULL))
+
+gradus_tensor(gradus_layer_norm_with)(gradus_tensor x, gradus_tensor gamma, gradus_tensor beta,
+                                      const gradus_layer_norm_options *options) {
+    return gradus_layer_norm_at(NULL, 0, x, gamma, beta, options);
+}
 
 /* --- batch_norm ------------------------------------------------------------------------------------------------ */
 
@@ -207,8 +204,6 @@ static uint32_t batch_norm(gradus_graph *g, uint32_t x, const gradus_batch_norm_
 
 gradus_tensor gradus_batch_norm_at(const char *file, int line, gradus_tensor x,
                                    const gradus_batch_norm_options *options) {
-    gradus_batch_norm_options o;
-    call_options(&o, sizeof o, options);
-    CALL(NULL, "batch_norm", OPERANDS(x), batch_norm(g, x.id, &o));
+    CALL_WITH(gradus_batch_norm_options, options, NULL, "batch_norm", OPERANDS(x), batch_norm(g, x.id, &o));
 }
 PLAIN(gradus_tensor, batch_norm, (gradus_tensor x, const gradus_batch_norm_options *options), (NULL, 0, x, options))

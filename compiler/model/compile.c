@@ -213,7 +213,7 @@ static gradus_status make_step(compilation *c, gradus_updates *step) {
     const gradus_tensors params = trained_params(c, &frozen);
     if (frozen && !params.count)
         return wrong(c, "all layers with parameters are frozen, so there is nothing to train");
-    if (!c->o.optimizer.kind) c->o.optimizer = gradus_rmsprop_with(NULL);
+    if (!c->o.optimizer.kind) c->o.optimizer = gradus_rmsprop();
     if (frozen) *step = gradus_apply_at(AT, c->o.optimizer, params, gradus_gradients_at(AT, c->outputs[0], params));
     else *step = gradus_minimize_at(AT, c->outputs[0], c->o.optimizer);
     return GRADUS_OK;
@@ -278,7 +278,7 @@ gradus_status gradus_model_compile_at(const char *file, int line, gradus_model *
     compilation c = {.m = m, .file = file, .line = line};
     const gradus_status unfit = model_enter(m, where);
     if (unfit) return unfit;
-    if (!options_read(where, &c.o, sizeof c.o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_model_options), &c.o, options)) return GRADUS_ERROR_ARGUMENT;
     guard here;
     if (GUARDED(&here)) {
         const gradus_status status = compile_anew(m, &c);
@@ -290,6 +290,6 @@ gradus_status gradus_model_compile_at(const char *file, int line, gradus_model *
     return model_fail(m, GRADUS_ERROR_MEMORY, "%s: out of memory", where);
 }
 
-gradus_status gradus_model_compile_with(gradus_model *m, const gradus_model_options *options) {
+gradus_status(gradus_model_compile)(gradus_model *m, const gradus_model_options *options) {
     return gradus_model_compile_at(NULL, 0, m, options);
 }

@@ -231,12 +231,12 @@ static gradus_status run(fit *f) {
     return status;
 }
 
-gradus_status gradus_model_fit_with(gradus_model *m, const gradus_data *data, const gradus_fit_options *options) {
+gradus_status(gradus_model_fit)(gradus_model *m, const gradus_data *data, const gradus_fit_options *options) {
     ENTER;
     fit f = {.model = m, .data = data};
     gradus_status status = model_enter_compiled(m, where);
     if (status) return status;
-    if (!options_read(where, &f.o, sizeof f.o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_fit_options), &f.o, options)) return GRADUS_ERROR_ARGUMENT;
     status = begin(&f);
     if (!status) {
         m->busy = true;

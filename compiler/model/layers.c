@@ -4,8 +4,6 @@
  */
 #include "model/model.h"
 
-#include "runtime/options.h"
-
 #include <gradus/build.h>
 
 enum {
@@ -89,7 +87,7 @@ static gradus_tensor build_layer_norm(arena *memory, const model_layer *l, gradu
                                                 gradus_ones());
     const gradus_tensor shift = gradus_param_at(l->file, l->line, x.graph, beta.data, gradus_dtype_of(x), last,
                                                 gradus_zeros());
-    return gradus_layer_norm_with_at(l->file, l->line, x, scale, shift, &given);
+    return gradus_layer_norm_at(l->file, l->line, x, scale, shift, &given);
 }
 
 static gradus_tensor build_batch_norm(arena *memory, const model_layer *l, gradus_tensor x) {
@@ -116,43 +114,48 @@ static int64_t batch_norm_untrained(const model_layer *l) {
 
 /* --- the table --------------------------------------------------------------------------------------------------- */
 
-#define SIZE_AND_NAME(T) .size = sizeof(T), .name_at = offsetof(T, name)
+#define OPTIONS_AND_NAME(T) .options = OPTIONS_FIELDS(T), .name_at = offsetof(T, name)
 
 static const layer_kind kinds[LAYERS] = {
-    [LAYER_DENSE] = {"Dense", "dense", SIZE_AND_NAME(gradus_layer_dense_options),
+    [LAYER_DENSE] = {"Dense", "dense", OPTIONS_AND_NAME(gradus_layer_dense_options),
                      .frozen_at = offsetof(gradus_layer_dense_options, frozen),
                      .activation_at = offsetof(gradus_layer_dense_options, activation),
                      .initializers_at = {offsetof(gradus_layer_dense_options, kernel_init),
                                          offsetof(gradus_layer_dense_options, bias_init)},
                      .build = build_dense},
-    [LAYER_ACTIVATION] = {"Activation", "activation", SIZE_AND_NAME(gradus_layer_activation_options),
+    [LAYER_ACTIVATION] = {"Activation", "activation", OPTIONS_AND_NAME(gradus_layer_activation_options),
                           .activation_at = offsetof(gradus_layer_activation_options, activation),
                           .build = build_activation},
-    [LAYER_DROPOUT] = {"Dropout", "dropout", SIZE_AND_NAME(gradus_layer_dropout_options), .build = build_dropout},
-    [LAYER_FLATTEN] = {"Flatten", "flatten", SIZE_AND_NAME(gradus_layer_flatten_options), .build = build_flatten},
-    [LAYER_RESHAPE] = {"Reshape", "reshape", SIZE_AND_NAME(gradus_layer_reshape_options), .build = build_reshape},
-    [LAYER_EMBEDDING] = {"Embedding", "embedding", SIZE_AND_NAME(gradus_layer_embedding_options),
+    [LAYER_DROPOUT] = {"Dropout", "dropout", OPTIONS_AND_NAME(gradus_layer_dropout_options), .build = build_dropout},
+    [LAYER_FLATTEN] = {"Flatten", "flatten", OPTIONS_AND_NAME(gradus_layer_flatten_options), .build = build_flatten},
+    [LAYER_RESHAPE] = {"Reshape", "reshape", OPTIONS_AND_NAME(gradus_layer_reshape_options), .build = build_reshape},
+    [LAYER_EMBEDDING] = {"Embedding", "embedding", OPTIONS_AND_NAME(gradus_layer_embedding_options),
                          .frozen_at = offsetof(gradus_layer_embedding_options, frozen),
                          .initializers_at = {offsetof(gradus_layer_embedding_options, init)},
                          .build = build_embedding},
-    [LAYER_LAYER_NORM] = {"LayerNorm", "layer_norm", SIZE_AND_NAME(gradus_layer_layer_norm_options),
+    [LAYER_LAYER_NORM] = {"LayerNorm", "layer_norm", OPTIONS_AND_NAME(gradus_layer_layer_norm_options),
                           .frozen_at = offsetof(gradus_layer_layer_norm_options, frozen),
                           .build = build_layer_norm},
-    [LAYER_BATCH_NORM] = {"BatchNorm", "batch_norm", SIZE_AND_NAME(gradus_layer_batch_norm_options),
+    [LAYER_BATCH_NORM] = {"BatchNorm", "batch_norm", OPTIONS_AND_NAME(gradus_layer_batch_norm_options),
                           .frozen_at = offsetof(gradus_layer_batch_norm_options, frozen),
                           .build = build_batch_norm,
                           .untrained = batch_norm_untrained},
 };
 
-/* Options that this version does not know make no layer, which gradus_model_add reports. */
+/* Of options that cannot be read the kind is negative, for gradus_model_add to say why. */
 static gradus_layer layer_of(int32_t kind, const void *options) {
     gradus_layer layer = {.kind = kind};
-    if (!options_read(kinds[kind].type, &layer.options, kinds[kind].size, options)) layer.kind = LAYER_NONE;
-    return layer;
+    if (options_copy(kinds[kind].options, &layer.options, options)) return layer;
+    return (gradus_layer){.kind = -kind, .options = {.dense = {.size_ = options_size(options)}}};
+}
+
+const char *layer_why_unreadable(char *why, const gradus_layer *layer) {
+    if (layer->kind >= LAYER_NONE || layer->kind <= -LAYERS) return NULL;
+    return options_explain(why, kinds[-layer->kind].options, layer->options.dense.size_);
 }
 
 #define LAYER(kind, name) \
-    gradus_layer gradus_layer_##name##_with(const gradus_layer_##name##_options *options) { return layer_of(kind, options); }
+    gradus_layer(gradus_layer_##name)(const gradus_layer_##name##_options *options) { return layer_of(kind, options); }
 LAYER(LAYER_DENSE, dense)
 LAYER(LAYER_ACTIVATION, activation)
 LAYER(LAYER_DROPOUT, dropout)

@@ -145,11 +145,12 @@ static gradus_status add(const char *file, int line, gradus_model *m, const grad
     if (m->compiled)
         return fail(GRADUS_ERROR_ARGUMENT,
                     "%s: the model is compiled already; add all layers before gradus_model_compile", place.data);
+    char why[OPTIONS_WHY];
+    if (layer_why_unreadable(why, layer)) return model_fail(m, GRADUS_ERROR_ARGUMENT, "%s: %s", place.data, why);
     if (!layer_kind_of(layer))
         return model_fail(m, GRADUS_ERROR_ARGUMENT,
-                          "%s: %d is no kind of layer, or options of a newer version; make it by gradus_layer_dense(…) "
-                          "and the like",
-                          place.data, (int)layer->kind);
+                          "%s: %d is no kind of layer; make it by gradus_layer_dense(…) and the like", place.data,
+                          (int)layer->kind);
     layer_copy(&m->memory, &l, layer);
     if (!l.name) l.name = free_name(m, l.kind->name);
     if (name_taken(m, l.name) || !*l.name)

@@ -11,7 +11,7 @@
 
 #include "base/memory.h"
 #include "base/text.h"
-#include "runtime/support.h"
+#include "runtime/options.h"
 
 #include <gradus/compile.h>
 #include <gradus/model.h>
@@ -33,14 +33,17 @@ typedef struct {
 
 struct layer_kind {
     const char *type, *name; /* "Dense", "dense" */
-    /* Of its options: size, and offsets; 0 is none. */
-    size_t size, name_at, frozen_at, activation_at, initializers_at[2];
+    options_type options;
+    /* Offsets in its options; 0 is none. */
+    size_t name_at, frozen_at, activation_at, initializers_at[2];
     gradus_tensor (*build)(arena *memory, const model_layer *l, gradus_tensor x);
     int64_t (*untrained)(const model_layer *l); /* elements of state that no optimizer changes; NULL for none */
 };
 
 /* The layer's kind, NULL for none. */
 const layer_kind *layer_kind_of(const gradus_layer *layer);
+/* What is wrong with a layer's options, into OPTIONS_WHY bytes; NULL where they could be read. */
+const char *layer_why_unreadable(char *why, const gradus_layer *layer);
 /* Copies what the options point to.  Needs a guard. */
 void layer_copy(arena *memory, model_layer *l, const gradus_layer *layer);
 /* Puts it into the graph of x, its input.  Needs a guard. */

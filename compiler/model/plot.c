@@ -78,7 +78,7 @@ static gradus_status plot(const gradus_model *m, arena *memory, const char *path
     return dot ? file_write(path, out.data, out.length) : dot_write(out.data, out.length, ending, path);
 }
 
-gradus_status gradus_model_plot_with(gradus_model *m, const char *path, const gradus_model_plot_options *options) {
+gradus_status(gradus_model_plot)(gradus_model *m, const char *path, const gradus_model_plot_options *options) {
     ENTER;
     static const char *where = "gradus_model_plot";
     gradus_model_plot_options o;
@@ -86,7 +86,7 @@ gradus_status gradus_model_plot_with(gradus_model *m, const char *path, const gr
     const gradus_status unfit = m && m->busy ? GRADUS_OK : model_enter(m, where);
     if (unfit) return unfit;
     if (!path) return fail(GRADUS_ERROR_ARGUMENT, "%s: the path is NULL", where);
-    if (!options_read(where, &o, sizeof o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_model_plot_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
     gradus_status status;
     guard here;
     if (GUARDED(&here)) {

@@ -13,10 +13,10 @@
 enum { BETA1 = OPTION_1, BETA2 = OPTION_2, EPSILON = OPTION_3, DECAY = OPTION_4 };
 enum { ALPHA, SCALE }; /* what is shared */
 
-gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options) {
+gradus_optimizer(gradus_adamw)(const gradus_adamw_options *options) {
     ENTER;
     gradus_adamw_options o;
-    call_options(&o, sizeof o, options);
+    OPTIM_OPTIONS(gradus_adamw_options, &o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_ADAMW,
                               .f = {[OPTION_RATE] = option_value(o.learning_rate, 1e-3),
                                     [BETA1] = option_value(o.beta1, 0.9),
@@ -27,18 +27,12 @@ gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options) {
                               .name = o.name};
 }
 
-gradus_optimizer gradus_adam_with(const gradus_adam_options *options) {
+gradus_optimizer(gradus_adam)(const gradus_adam_options *options) {
     ENTER;
     gradus_adam_options o;
-    call_options(&o, sizeof o, options);
-    gradus_optimizer adam = gradus_adamw_with(&(gradus_adamw_options){.size_ = sizeof(gradus_adamw_options),
-                                                                      .learning_rate = o.learning_rate,
-                                                                      .beta1 = o.beta1,
-                                                                      .beta2 = o.beta2,
-                                                                      .epsilon = o.epsilon,
-                                                                      .weight_decay = GRADUS_ZERO,
-                                                                      .rate = o.rate,
-                                                                      .name = o.name});
+    OPTIM_OPTIONS(gradus_adam_options, &o, options);
+    gradus_optimizer adam = gradus_adamw(.learning_rate = o.learning_rate, .beta1 = o.beta1, .beta2 = o.beta2,
+                                         .epsilon = o.epsilon, .weight_decay = GRADUS_ZERO, .rate = o.rate, .name = o.name);
     adam.kind = OPTIMIZER_ADAM;
     return adam;
 }

@@ -61,6 +61,8 @@ static const optimizer_row *const rows[] = {
 };
 
 static bool check_optimizer(gradus_graph *g, const char *name, const gradus_optimizer *o) {
+    char why[OPTIONS_WHY];
+    if (o->kind == OPTIMIZER_UNREADABLE) return compose_fail(g, name, "%s", optim_why_unreadable(why, o));
     if (o->kind <= OPTIMIZER_NONE || o->kind > OPTIMIZER_CUSTOM)
         return compose_fail(g, name, "no optimizer; pass one such as gradus_adam()");
     if (o->kind == OPTIMIZER_CUSTOM && !o->rule) return compose_fail(g, name, "the optimizer's rule is NULL");

@@ -2,6 +2,18 @@
  * Options, state and arithmetic of the optimizers.  See optimizer.h. */
 #include "optim/optimizer.h"
 
+/* The type is kept in name and f, the size in user. */
+gradus_optimizer optim_unreadable(options_type type, const void *options) {
+    return (gradus_optimizer){.kind = OPTIMIZER_UNREADABLE,
+                              .f = {(double)type.size, (double)type.known},
+                              .name = type.name,
+                              .user = (void *)(uintptr_t)options_size(options)};
+}
+
+const char *optim_why_unreadable(char *why, const gradus_optimizer *o) {
+    return options_explain(why, (options_type){o->name, (size_t)o->f[0], (size_t)o->f[1]}, (uintptr_t)o->user);
+}
+
 static uint32_t state(optimization *s, const char *name, gradus_dtype dtype, gradus_shape shape,
                       gradus_initializer first) {
     if (s->g->status == GRADUS_OK && graph_state_by_name(s->g, name))

@@ -10,7 +10,7 @@
 
 #include "ir/call.h"
 
-enum { OPTIMIZER_NONE, OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_CUSTOM };
+enum { OPTIMIZER_UNREADABLE = -1, OPTIMIZER_NONE, OPTIMIZER_SGD, OPTIMIZER_RMSPROP, OPTIMIZER_ADAM, OPTIMIZER_ADAMW, OPTIMIZER_CUSTOM };
 enum { OPTION_RATE, OPTION_1, OPTION_2, OPTION_3, OPTION_4, OPTION_COUNT }; /* gradus_optimizer.f; rows say which */
 
 typedef struct {
@@ -30,6 +30,12 @@ typedef struct {
     void (*step)(optimization *s);
     const char *options[OPTION_COUNT]; /* their names; the learning rate's is the same everywhere */
 } optimizer_row;
+
+/* Reads options, or returns an optimizer that says with gradus_minimize why they cannot be read. */
+#define OPTIM_OPTIONS(T, to, options) \
+    if (!options_copy(OPTIONS_TYPE(T), to, options)) return optim_unreadable(OPTIONS_TYPE(T), options)
+gradus_optimizer optim_unreadable(options_type type, const void *options);
+const char *optim_why_unreadable(char *why, const gradus_optimizer *o); /* OPTIONS_WHY bytes */
 
 extern const optimizer_row optimizer_sgd, optimizer_rmsprop, optimizer_adam, optimizer_adamw;
 

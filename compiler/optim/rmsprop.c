@@ -5,10 +5,10 @@
 
 enum { RHO = OPTION_1, EPSILON = OPTION_2 };
 
-gradus_optimizer gradus_rmsprop_with(const gradus_rmsprop_options *options) {
+gradus_optimizer(gradus_rmsprop)(const gradus_rmsprop_options *options) {
     ENTER;
     gradus_rmsprop_options o;
-    call_options(&o, sizeof o, options);
+    OPTIM_OPTIONS(gradus_rmsprop_options, &o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_RMSPROP,
                               .f = {[OPTION_RATE] = option_value(o.learning_rate, 1e-3),
                                     [RHO] = option_value(o.rho, 0.9),

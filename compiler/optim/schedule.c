@@ -48,9 +48,7 @@ static uint32_t steps_taken(gradus_graph *g, const char *op, gradus_tensor given
 /* The body of a schedule's public function: its options are `o`. */
 #define SCHEDULE(name, type, build)                                                                          \
     gradus_tensor gradus_##name##_at(const char *file, int line, gradus_graph *graph, const type *options) { \
-        type o;                                                                                              \
-        call_options(&o, sizeof o, options);                                                                 \
-        CALL(graph, #name, ((gradus_tensors){&o.step, o.step.graph != NULL}), build);                        \
+        CALL_WITH(type, options, graph, #name, ((gradus_tensors){&o.step, o.step.graph != NULL}), build);    \
     }                                                                                                        \
     PLAIN(gradus_tensor, name, (gradus_graph * graph, const type *options), (NULL, 0, graph, options))
 

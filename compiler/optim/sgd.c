@@ -5,10 +5,10 @@
 
 enum { MOMENTUM = OPTION_1, NESTEROV = OPTION_2 };
 
-gradus_optimizer gradus_sgd_with(const gradus_sgd_options *options) {
+gradus_optimizer(gradus_sgd)(const gradus_sgd_options *options) {
     ENTER;
     gradus_sgd_options o;
-    call_options(&o, sizeof o, options);
+    OPTIM_OPTIONS(gradus_sgd_options, &o, options);
     return (gradus_optimizer){.kind = OPTIMIZER_SGD,
                               .f = {[OPTION_RATE] = option_value(o.learning_rate, 1e-2),
                                     [MOMENTUM] = option_value(o.momentum, 0),

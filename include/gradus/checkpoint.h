@@ -53,24 +53,24 @@ typedef struct {
     const gradus_batches *batches; /* keep where they stand, with their seed and sizes */
     uint64_t reserved_[4];         /* zero */
 } gradus_save_options;
+#define gradus_save_options(...) GRADUS_OPTIONS_(gradus_save_options, __VA_ARGS__)
 
 typedef struct {
     size_t size_;
     gradus_batches *batches; /* go to where the checkpoint's batches stood */
     uint64_t reserved_[4];   /* zero */
 } gradus_load_options;
+#define gradus_load_options(...) GRADUS_OPTIONS_(gradus_load_options, __VA_ARGS__)
 
 /* The same with options.  A checkpoint that was saved without batches, or with batches of another seed, batch size or
  * number of rows, or that are shuffled or end otherwise, is GRADUS_ERROR_MISMATCH for batches that are to be loaded, and
  * nothing changes; one that has batches loads without too.  Whether the rows are the same ones is not looked at. */
 GRADUS_API gradus_status gradus_save_with(gradus_program *program, const char *path,
                                           const gradus_save_options *options);
-#define gradus_save_with(program, path, ...) \
-    gradus_save_with(program, path, GRADUS_OPTIONS_(gradus_save_options, __VA_ARGS__))
+#define gradus_save_with(...) GRADUS_CALL_2_(gradus_save_with, gradus_save_options, __VA_ARGS__, )
 GRADUS_API gradus_status gradus_load_with(gradus_program *program, const char *path,
                                           const gradus_load_options *options);
-#define gradus_load_with(program, path, ...) \
-    gradus_load_with(program, path, GRADUS_OPTIONS_(gradus_load_options, __VA_ARGS__))
+#define gradus_load_with(...) GRADUS_CALL_2_(gradus_load_with, gradus_load_options, __VA_ARGS__, )
 
 /* Reads those state tensors whose names match a pattern (* stands for any characters, "/" too, ? for one) and which
  * the file has (pattern NULL: all of these); what else is in the file or the state does not matter, but a tensor that is

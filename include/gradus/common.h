@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What every other header of Gradus needs: status codes, dtypes, shapes and the lists that calls take.
+ * What every other header of Gradus needs: status codes, dtypes, shapes and the lists that calls take.  macros.h, which it
+ * includes, makes shapes, lists and options.
  *
  * Errors.  Builder calls (those that return a gradus_tensor) never fail on the spot: the graph keeps the first
  * error and the call returns poison, see graph.h.  Everything else returns a gradus_status; gradus_last_error()
@@ -26,7 +27,6 @@
 #endif
 
 #ifdef __cplusplus
-#include <initializer_list>
 extern "C" {
 #endif
 
@@ -140,142 +140,8 @@ typedef struct {
 #define GRADUS_INFER INT64_MIN
 #define GRADUS_ZERO (-0.0) /* as an option: a real 0, where 0 would mean the default */
 
-/* More axes or extents than GRADUS_MAX_RANK do not compile. */
-#ifndef __cplusplus
-
-#define GRADUS_COUNT_(T, ...) (sizeof((T[]){(T)0, __VA_ARGS__}) / sizeof(T) - 1)
-#define GRADUS_SHAPE(...) ((gradus_shape){{(int64_t)GRADUS_COUNT_(int64_t, __VA_ARGS__), __VA_ARGS__}})
-#define GRADUS_AXES(...) ((gradus_axes){{(int32_t)GRADUS_COUNT_(int32_t, __VA_ARGS__), __VA_ARGS__}})
-#define GRADUS_TENSORS(...)                              \
-    ((gradus_tensors){(const gradus_tensor[]){__VA_ARGS__}, \
-                      sizeof((gradus_tensor[]){__VA_ARGS__}) / sizeof(gradus_tensor)})
-#define GRADUS_UPDATES(...)                                    \
-    ((gradus_update_list){(const gradus_updates[]){__VA_ARGS__}, \
-                          sizeof((gradus_updates[]){__VA_ARGS__}) / sizeof(gradus_updates)})
-#define GRADUS_DTYPE_OF_(p)                                            \
-    _Generic((p),                                                      \
-        float *: GRADUS_F32, const float *: GRADUS_F32,                \
-        double *: GRADUS_F64, const double *: GRADUS_F64,              \
-        int *: GRADUS_I32, const int *: GRADUS_I32,                    \
-        long *: sizeof(long) == 8 ? GRADUS_I64 : GRADUS_I32,           \
-        const long *: sizeof(long) == 8 ? GRADUS_I64 : GRADUS_I32,     \
-        long long *: GRADUS_I64, const long long *: GRADUS_I64,        \
-        unsigned char *: GRADUS_U8, const unsigned char *: GRADUS_U8,  \
-        bool *: GRADUS_BOOL, const bool *: GRADUS_BOOL,                \
-        void *: 0, const void *: 0)
-#define GRADUS_ARG_(p) {(p), (int32_t)GRADUS_DTYPE_OF_(p)}
-
-/* One GRADUS_ARG_ for each of up to 32 arguments. */
-#define GRADUS_E1_(f, a) f(a)
-#define GRADUS_E2_(f, a, ...) f(a), GRADUS_E1_(f, __VA_ARGS__)
-#define GRADUS_E3_(f, a, ...) f(a), GRADUS_E2_(f, __VA_ARGS__)
-#define GRADUS_E4_(f, a, ...) f(a), GRADUS_E3_(f, __VA_ARGS__)
-#define GRADUS_E5_(f, a, ...) f(a), GRADUS_E4_(f, __VA_ARGS__)
-#define GRADUS_E6_(f, a, ...) f(a), GRADUS_E5_(f, __VA_ARGS__)
-#define GRADUS_E7_(f, a, ...) f(a), GRADUS_E6_(f, __VA_ARGS__)
-#define GRADUS_E8_(f, a, ...) f(a), GRADUS_E7_(f, __VA_ARGS__)
-#define GRADUS_E9_(f, a, ...) f(a), GRADUS_E8_(f, __VA_ARGS__)
-#define GRADUS_E10_(f, a, ...) f(a), GRADUS_E9_(f, __VA_ARGS__)
-#define GRADUS_E11_(f, a, ...) f(a), GRADUS_E10_(f, __VA_ARGS__)
-#define GRADUS_E12_(f, a, ...) f(a), GRADUS_E11_(f, __VA_ARGS__)
-#define GRADUS_E13_(f, a, ...) f(a), GRADUS_E12_(f, __VA_ARGS__)
-#define GRADUS_E14_(f, a, ...) f(a), GRADUS_E13_(f, __VA_ARGS__)
-#define GRADUS_E15_(f, a, ...) f(a), GRADUS_E14_(f, __VA_ARGS__)
-#define GRADUS_E16_(f, a, ...) f(a), GRADUS_E15_(f, __VA_ARGS__)
-#define GRADUS_E17_(f, a, ...) f(a), GRADUS_E16_(f, __VA_ARGS__)
-#define GRADUS_E18_(f, a, ...) f(a), GRADUS_E17_(f, __VA_ARGS__)
-#define GRADUS_E19_(f, a, ...) f(a), GRADUS_E18_(f, __VA_ARGS__)
-#define GRADUS_E20_(f, a, ...) f(a), GRADUS_E19_(f, __VA_ARGS__)
-#define GRADUS_E21_(f, a, ...) f(a), GRADUS_E20_(f, __VA_ARGS__)
-#define GRADUS_E22_(f, a, ...) f(a), GRADUS_E21_(f, __VA_ARGS__)
-#define GRADUS_E23_(f, a, ...) f(a), GRADUS_E22_(f, __VA_ARGS__)
-#define GRADUS_E24_(f, a, ...) f(a), GRADUS_E23_(f, __VA_ARGS__)
-#define GRADUS_E25_(f, a, ...) f(a), GRADUS_E24_(f, __VA_ARGS__)
-#define GRADUS_E26_(f, a, ...) f(a), GRADUS_E25_(f, __VA_ARGS__)
-#define GRADUS_E27_(f, a, ...) f(a), GRADUS_E26_(f, __VA_ARGS__)
-#define GRADUS_E28_(f, a, ...) f(a), GRADUS_E27_(f, __VA_ARGS__)
-#define GRADUS_E29_(f, a, ...) f(a), GRADUS_E28_(f, __VA_ARGS__)
-#define GRADUS_E30_(f, a, ...) f(a), GRADUS_E29_(f, __VA_ARGS__)
-#define GRADUS_E31_(f, a, ...) f(a), GRADUS_E30_(f, __VA_ARGS__)
-#define GRADUS_E32_(f, a, ...) f(a), GRADUS_E31_(f, __VA_ARGS__)
-#define GRADUS_PICK_(_1, _2, _3, _4, _5, _6, _7, _8, _9, _10, _11, _12, _13, _14, _15, _16, _17, _18, _19, _20, _21, \
-                     _22, _23, _24, _25, _26, _27, _28, _29, _30, _31, _32, N, ...)                                  \
-    N
-#define GRADUS_EACH_(f, ...)                                                                                         \
-    GRADUS_PICK_(__VA_ARGS__, GRADUS_E32_, GRADUS_E31_, GRADUS_E30_, GRADUS_E29_, GRADUS_E28_, GRADUS_E27_,          \
-                 GRADUS_E26_, GRADUS_E25_, GRADUS_E24_, GRADUS_E23_, GRADUS_E22_, GRADUS_E21_, GRADUS_E20_,          \
-                 GRADUS_E19_, GRADUS_E18_, GRADUS_E17_, GRADUS_E16_, GRADUS_E15_, GRADUS_E14_, GRADUS_E13_,          \
-                 GRADUS_E12_, GRADUS_E11_, GRADUS_E10_, GRADUS_E9_, GRADUS_E8_, GRADUS_E7_, GRADUS_E6_, GRADUS_E5_,  \
-                 GRADUS_E4_, GRADUS_E3_, GRADUS_E2_, GRADUS_E1_, 0)                                                  \
-    (f, __VA_ARGS__)
-#define GRADUS_INPUTS(...)                                                    \
-    ((gradus_inputs){(const gradus_in[]){GRADUS_EACH_(GRADUS_ARG_, __VA_ARGS__)}, \
-                     sizeof((const void *[]){__VA_ARGS__}) / sizeof(void *)})
-#define GRADUS_OUTPUTS(...)                                                     \
-    ((gradus_outputs){(const gradus_out[]){GRADUS_EACH_(GRADUS_ARG_, __VA_ARGS__)}, \
-                      sizeof((void *[]){__VA_ARGS__}) / sizeof(void *)})
-#define GRADUS_NO_TENSORS ((gradus_tensors){0})
-#define GRADUS_NO_INPUTS ((gradus_inputs){0})
-#define GRADUS_NO_OUTPUTS ((gradus_outputs){0})
-#define GRADUS_NO_UPDATES ((gradus_updates){0})
-#define GRADUS_ALL_AXES ((gradus_axes){{-1}})
-#define GRADUS_OPTIONS_(T, ...) (&(const T){.size_ = sizeof(T), __VA_ARGS__})
-
-#else
-
-} /* extern "C" */
-template <class... T> inline gradus_shape gradus_shape_(T... v) {
-    static_assert(sizeof...(v) <= GRADUS_MAX_RANK, "a shape has at most 8 extents");
-    return gradus_shape{{int64_t(sizeof...(v)), int64_t(v)...}};
-}
-template <class... T> inline gradus_axes gradus_axes_(T... v) {
-    static_assert(sizeof...(v) <= GRADUS_MAX_RANK, "a tensor has at most 8 axes");
-    return gradus_axes{{int32_t(sizeof...(v)), int32_t(v)...}};
-}
-inline gradus_tensors gradus_tensors_(std::initializer_list<gradus_tensor> l) { return gradus_tensors{l.begin(), l.size()}; }
-inline gradus_update_list gradus_updates_(std::initializer_list<gradus_updates> l) { return gradus_update_list{l.begin(), l.size()}; }
-inline int32_t gradus_dtype_of_(const float *) { return GRADUS_F32; }
-inline int32_t gradus_dtype_of_(const double *) { return GRADUS_F64; }
-inline int32_t gradus_dtype_of_(const int32_t *) { return GRADUS_I32; }
-inline int32_t gradus_dtype_of_(const int64_t *) { return GRADUS_I64; }
-inline int32_t gradus_dtype_of_(const uint8_t *) { return GRADUS_U8; }
-inline int32_t gradus_dtype_of_(const bool *) { return GRADUS_BOOL; }
-inline int32_t gradus_dtype_of_(const void *) { return 0; }
-struct gradus_in_ : gradus_in {
-    template <class T> gradus_in_(const T *p) : gradus_in{p, ::gradus_dtype_of_(p)} {}
-};
-struct gradus_out_ : gradus_out {
-    template <class T> gradus_out_(T *p) : gradus_out{p, ::gradus_dtype_of_(p)} {}
-};
-static_assert(sizeof(gradus_in_) == sizeof(gradus_in) && sizeof(gradus_out_) == sizeof(gradus_out), "");
-inline gradus_inputs gradus_inputs_(std::initializer_list<gradus_in_> l) { return gradus_inputs{l.begin(), l.size()}; }
-inline gradus_outputs gradus_outputs_(std::initializer_list<gradus_out_> l) { return gradus_outputs{l.begin(), l.size()}; }
-/* The options live until the end of the statement that makes them. */
-template <class T> inline const T *gradus_options_(T &&options) {
-    options.size_ = sizeof(T);
-    return &options;
-}
-extern "C" {
-
-#define GRADUS_SHAPE(...) gradus_shape_(__VA_ARGS__)
-#define GRADUS_AXES(...) gradus_axes_(__VA_ARGS__)
-#define GRADUS_TENSORS(...) gradus_tensors_({__VA_ARGS__})
-#define GRADUS_UPDATES(...) gradus_updates_({__VA_ARGS__})
-#define GRADUS_INPUTS(...) gradus_inputs_({__VA_ARGS__})
-#define GRADUS_OUTPUTS(...) gradus_outputs_({__VA_ARGS__})
-#define GRADUS_NO_TENSORS (gradus_tensors{nullptr, 0})
-#define GRADUS_NO_INPUTS (gradus_inputs{nullptr, 0})
-#define GRADUS_NO_OUTPUTS (gradus_outputs{nullptr, 0})
-#define GRADUS_NO_UPDATES (gradus_updates{nullptr, 0})
-#define GRADUS_ALL_AXES (gradus_axes{{-1}})
-#define GRADUS_OPTIONS_(T, ...) gradus_options_(T{__VA_ARGS__})
-
-#endif
-
-#define GRADUS_SCALAR GRADUS_SHAPE()
-#define GRADUS_HERE_ __FILE__, __LINE__
-
-/* An array as a list; the array stays the caller's and must live as long as the list is used. */
+/* An array as a list; the array stays the caller's and must live as long as the list is used.  Lists of single tensors are
+ * made by GRADUS_TENSORS, see macros.h. */
 static inline gradus_tensors gradus_list(const gradus_tensor *items, size_t count) {
     gradus_tensors list;
     list.items = items;
@@ -286,4 +152,6 @@ static inline gradus_tensors gradus_list(const gradus_tensor *items, size_t coun
 #ifdef __cplusplus
 }
 #endif
+
+#include <gradus/macros.h>
 #endif

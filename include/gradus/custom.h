@@ -97,17 +97,17 @@ typedef struct {
                    * whose outputs or updates need it */
     uint64_t reserved_[4];
 } gradus_custom_options;
+#define gradus_custom_options(...) GRADUS_OPTIONS_(gradus_custom_options, __VA_ARGS__)
 
 /* The result of the function as a tensor.  All options are copied but what `user` points to.
  * Errors: no function or two; a signature that is no prototype, or has a parameter whose name or type is not as above or
  * not as the operands are, with the place in it; operands that do not broadcast where there is no shape function; one
  * symbol for two functions.  A derivative of a tensor whose operation has neither `backward` nor `gradient` is an error,
  * too. */
-GRADUS_API gradus_tensor gradus_custom_with(const char *file, int line, gradus_tensors operands,
-                                            const gradus_custom_options *options);
+GRADUS_API gradus_tensor gradus_custom_at(const char *file, int line, gradus_tensors operands,
+                                          const gradus_custom_options *options);
 GRADUS_API gradus_tensor gradus_custom(gradus_tensors operands, const gradus_custom_options *options);
-#define gradus_custom(operands, ...) \
-    gradus_custom_with(GRADUS_HERE_, operands, GRADUS_OPTIONS_(gradus_custom_options, __VA_ARGS__))
+#define gradus_custom(...) GRADUS_AT_1_(gradus_custom_at, gradus_custom_options, __VA_ARGS__, )
 
 /* For the user's function: says why it fails, as printf, and returns what is to be returned then. */
 #if defined(__GNUC__)

@@ -24,5 +24,6 @@
 #include <gradus/csv.h>
 #include <gradus/npy.h>
 #include <gradus/model.h>
+#include <gradus/plot.h>
 
 #endif

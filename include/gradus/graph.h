@@ -9,8 +9,7 @@
  * report the error; gradus_graph_status and gradus_graph_error tell at any time.  Tensors of two graphs in
  * one call are an error of both graphs.
  *
- * Each builder is a macro that passes the place of the call to gradus_NAME_at; a plain function gradus_NAME stands
- * behind it for other languages.  `file` may be NULL.  All names, data and options are copied.
+ * Each builder is a macro that passes the place of the call on, see macros.h.  All names, data and options are copied.
  *
  * A graph belongs to one thread at a time.  Lists and names that are returned belong to the graph and live as long.
  */
@@ -201,6 +200,7 @@ typedef struct {
     int64_t max_batch; /* the largest batch of a call; default: the compile options' */
     uint64_t reserved_[4];
 } gradus_define_options;
+#define gradus_define_options(...) GRADUS_OPTIONS_(gradus_define_options, __VA_ARGS__)
 
 /* An entry point: a function from inputs, and the state, to outputs and the state's new values.  Updates read old
  * values and are written together at the end; outputs show old values.  `name` is a C identifier, unique among entries
@@ -223,9 +223,7 @@ GRADUS_API gradus_status gradus_define(gradus_graph *graph, const char *name, gr
 GRADUS_API gradus_status gradus_define_with(gradus_graph *graph, const char *name, gradus_tensors inputs,
                                             gradus_tensors outputs, gradus_updates updates,
                                             const gradus_define_options *options);
-#define gradus_define_with(graph, name, inputs, outputs, updates, ...)       \
-    gradus_define_at(GRADUS_HERE_, graph, name, inputs, outputs, updates,    \
-                     GRADUS_OPTIONS_(gradus_define_options, __VA_ARGS__))
+#define gradus_define_with(...) GRADUS_AT_5_(gradus_define_at, gradus_define_options, __VA_ARGS__, )
 
 #ifdef __cplusplus
 }

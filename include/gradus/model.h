@@ -51,6 +51,7 @@ typedef struct {
     gradus_initializer bias_init;   /* default zeros */
     uint64_t reserved_[4];
 } gradus_layer_dense_options;
+#define gradus_layer_dense_options(...) GRADUS_OPTIONS_(gradus_layer_dense_options, __VA_ARGS__)
 
 typedef struct {
     size_t size_;
@@ -58,6 +59,7 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_layer_activation_options;
+#define gradus_layer_activation_options(...) GRADUS_OPTIONS_(gradus_layer_activation_options, __VA_ARGS__)
 
 /* See gradus_dropout: nothing is dropped in "evaluate" and "predict". */
 typedef struct {
@@ -66,6 +68,7 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_layer_dropout_options;
+#define gradus_layer_dropout_options(...) GRADUS_OPTIONS_(gradus_layer_dropout_options, __VA_ARGS__)
 
 /* A row as a vector. */
 typedef struct {
@@ -73,6 +76,7 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_layer_flatten_options;
+#define gradus_layer_flatten_options(...) GRADUS_OPTIONS_(gradus_layer_flatten_options, __VA_ARGS__)
 
 /* A row in another shape with as many elements; one extent may be GRADUS_INFER. */
 typedef struct {
@@ -81,6 +85,7 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_layer_reshape_options;
+#define gradus_layer_reshape_options(...) GRADUS_OPTIONS_(gradus_layer_reshape_options, __VA_ARGS__)
 
 /* Rows of a table at the input's indices, I32 or I64; see gradus_embedding.  Parameter NAME/embedding. */
 typedef struct {
@@ -92,6 +97,7 @@ typedef struct {
     gradus_initializer init; /* default gradus_uniform(-0.05, 0.05) */
     uint64_t reserved_[4];
 } gradus_layer_embedding_options;
+#define gradus_layer_embedding_options(...) GRADUS_OPTIONS_(gradus_layer_embedding_options, __VA_ARGS__)
 
 /* Over the last axis; see gradus_layer_norm.  Parameters NAME/gamma and NAME/beta. */
 typedef struct {
@@ -101,6 +107,7 @@ typedef struct {
     bool frozen;
     uint64_t reserved_[4];
 } gradus_layer_layer_norm_options;
+#define gradus_layer_layer_norm_options(...) GRADUS_OPTIONS_(gradus_layer_layer_norm_options, __VA_ARGS__)
 
 /* See gradus_batch_norm: in "train" by the batch's statistics, which NAME/moving_mean and NAME/moving_variance follow, in
  * "evaluate" and "predict" by these two.  Parameters NAME/gamma and NAME/beta.  A frozen layer keeps these alone. */
@@ -114,6 +121,7 @@ typedef struct {
     bool no_scale, no_center; /* without gamma, without beta */
     uint64_t reserved_[4];
 } gradus_layer_batch_norm_options;
+#define gradus_layer_batch_norm_options(...) GRADUS_OPTIONS_(gradus_layer_batch_norm_options, __VA_ARGS__)
 
 /* A layer with its options, made by the macros below; the fields are not for users.  Names and data of initialisers are
  * copied by gradus_model_add. */
@@ -131,26 +139,25 @@ typedef struct {
     } options;
 } gradus_layer;
 
-GRADUS_API gradus_layer gradus_layer_dense_with(const gradus_layer_dense_options *options);
-GRADUS_API gradus_layer gradus_layer_activation_with(const gradus_layer_activation_options *options);
-GRADUS_API gradus_layer gradus_layer_dropout_with(const gradus_layer_dropout_options *options);
-GRADUS_API gradus_layer gradus_layer_flatten_with(const gradus_layer_flatten_options *options);
-GRADUS_API gradus_layer gradus_layer_reshape_with(const gradus_layer_reshape_options *options);
-GRADUS_API gradus_layer gradus_layer_embedding_with(const gradus_layer_embedding_options *options);
-GRADUS_API gradus_layer gradus_layer_layer_norm_with(const gradus_layer_layer_norm_options *options);
-GRADUS_API gradus_layer gradus_layer_batch_norm_with(const gradus_layer_batch_norm_options *options);
-#define gradus_layer_dense(...) gradus_layer_dense_with(GRADUS_OPTIONS_(gradus_layer_dense_options, __VA_ARGS__))
+GRADUS_API gradus_layer gradus_layer_dense(const gradus_layer_dense_options *options);
+GRADUS_API gradus_layer gradus_layer_activation(const gradus_layer_activation_options *options);
+GRADUS_API gradus_layer gradus_layer_dropout(const gradus_layer_dropout_options *options);
+GRADUS_API gradus_layer gradus_layer_flatten(const gradus_layer_flatten_options *options);
+GRADUS_API gradus_layer gradus_layer_reshape(const gradus_layer_reshape_options *options);
+GRADUS_API gradus_layer gradus_layer_embedding(const gradus_layer_embedding_options *options);
+GRADUS_API gradus_layer gradus_layer_layer_norm(const gradus_layer_layer_norm_options *options);
+GRADUS_API gradus_layer gradus_layer_batch_norm(const gradus_layer_batch_norm_options *options);
+#define gradus_layer_dense(...) gradus_layer_dense(GRADUS_OPTIONS_(gradus_layer_dense_options, __VA_ARGS__))
 #define gradus_layer_activation(...) \
-    gradus_layer_activation_with(GRADUS_OPTIONS_(gradus_layer_activation_options, __VA_ARGS__))
-#define gradus_layer_dropout(...) gradus_layer_dropout_with(GRADUS_OPTIONS_(gradus_layer_dropout_options, __VA_ARGS__))
-#define gradus_layer_flatten(...) gradus_layer_flatten_with(GRADUS_OPTIONS_(gradus_layer_flatten_options, __VA_ARGS__))
-#define gradus_layer_reshape(...) gradus_layer_reshape_with(GRADUS_OPTIONS_(gradus_layer_reshape_options, __VA_ARGS__))
-#define gradus_layer_embedding(...) \
-    gradus_layer_embedding_with(GRADUS_OPTIONS_(gradus_layer_embedding_options, __VA_ARGS__))
+    gradus_layer_activation(GRADUS_OPTIONS_(gradus_layer_activation_options, __VA_ARGS__))
+#define gradus_layer_dropout(...) gradus_layer_dropout(GRADUS_OPTIONS_(gradus_layer_dropout_options, __VA_ARGS__))
+#define gradus_layer_flatten(...) gradus_layer_flatten(GRADUS_OPTIONS_(gradus_layer_flatten_options, __VA_ARGS__))
+#define gradus_layer_reshape(...) gradus_layer_reshape(GRADUS_OPTIONS_(gradus_layer_reshape_options, __VA_ARGS__))
+#define gradus_layer_embedding(...) gradus_layer_embedding(GRADUS_OPTIONS_(gradus_layer_embedding_options, __VA_ARGS__))
 #define gradus_layer_layer_norm(...) \
-    gradus_layer_layer_norm_with(GRADUS_OPTIONS_(gradus_layer_layer_norm_options, __VA_ARGS__))
+    gradus_layer_layer_norm(GRADUS_OPTIONS_(gradus_layer_layer_norm_options, __VA_ARGS__))
 #define gradus_layer_batch_norm(...) \
-    gradus_layer_batch_norm_with(GRADUS_OPTIONS_(gradus_layer_batch_norm_options, __VA_ARGS__))
+    gradus_layer_batch_norm(GRADUS_OPTIONS_(gradus_layer_batch_norm_options, __VA_ARGS__))
 
 /* --- the stack --------------------------------------------------------------------------------------------------- */
 
@@ -211,6 +218,7 @@ typedef struct {
     bool check_nan;             /* this too */
     uint64_t reserved_[4];
 } gradus_model_options;
+#define gradus_model_options(...) GRADUS_OPTIONS_(gradus_model_options, __VA_ARGS__)
 
 /* Says how the model is trained, and defines its entry points; machine code is made at first use.  A model may be compiled
  * again, with another optimizer or loss: its layers keep their weights, the optimizer starts anew.
@@ -218,10 +226,8 @@ typedef struct {
  * GRADUS_ERROR_GRAPH: what the graph says.  GRADUS_ERROR_MEMORY. */
 GRADUS_API gradus_status gradus_model_compile_at(const char *file, int line, gradus_model *model,
                                                  const gradus_model_options *options);
-GRADUS_API gradus_status gradus_model_compile_with(gradus_model *model, const gradus_model_options *options);
-#define gradus_model_compile(...) GRADUS_MODEL_COMPILE_(__VA_ARGS__, )
-#define GRADUS_MODEL_COMPILE_(m, ...) \
-    gradus_model_compile_at(GRADUS_HERE_, m, GRADUS_OPTIONS_(gradus_model_options, __VA_ARGS__))
+GRADUS_API gradus_status gradus_model_compile(gradus_model *model, const gradus_model_options *options);
+#define gradus_model_compile(...) GRADUS_AT_1_(gradus_model_compile_at, gradus_model_options, __VA_ARGS__, )
 
 /* The graph: the model's own, until the next gradus_model_pop, a failing call, or another compilation.  Entry points that
  * are defined on it after gradus_model_compile are part of the program if they are there at its first use. */
@@ -313,6 +319,7 @@ typedef struct {
                                         the lines of later epochs and goes on */
     uint64_t reserved_[4];
 } gradus_fit_options;
+#define gradus_fit_options(...) GRADUS_OPTIONS_(gradus_fit_options, __VA_ARGS__)
 
 /* Trains on a data set of two tensors: inputs of the model's dtype and row shape, and labels (see gradus_loss; extents of
  * 1 may be left out).  A fit goes on from the state that it finds, so a second one continues the first: fits of 2 and of 3
@@ -328,10 +335,8 @@ typedef struct {
  * batch left, or with .restore_best that of the best epoch.  GRADUS_ERROR_IO: a log or checkpoint cannot be written.
  * GRADUS_ERROR_BUSY: called from a callback.  The errors of gradus_jit (compile.h).  What was trained before an error
  * stays. */
-GRADUS_API gradus_status gradus_model_fit_with(gradus_model *model, const gradus_data *data,
-                                               const gradus_fit_options *options);
-#define gradus_model_fit(...) GRADUS_MODEL_FIT_(__VA_ARGS__, )
-#define GRADUS_MODEL_FIT_(m, data, ...) gradus_model_fit_with(m, data, GRADUS_OPTIONS_(gradus_fit_options, __VA_ARGS__))
+GRADUS_API gradus_status gradus_model_fit(gradus_model *model, const gradus_data *data, const gradus_fit_options *options);
+#define gradus_model_fit(...) GRADUS_CALL_2_(gradus_model_fit, gradus_fit_options, __VA_ARGS__, )
 
 /* --- using ------------------------------------------------------------------------------------------------------- */
 
@@ -359,16 +364,20 @@ typedef struct {
     bool horizontal; /* from left to right */
     uint64_t reserved_[4];
 } gradus_model_plot_options;
+#define gradus_model_plot_options(...) GRADUS_OPTIONS_(gradus_model_plot_options, __VA_ARGS__)
 
 /* Draws the stack of layers, with their names and the shapes of input and output, as SVG or PNG by the ending of the path,
  * or as Graphviz' language DOT (.dot, .gv).  Before and after compilation.  SVG and PNG run Graphviz' program `dot`:
  * GRADUS_ERROR_NOT_FOUND where that is not on the PATH.  GRADUS_ERROR_ARGUMENT for another ending, GRADUS_ERROR_IO,
  * GRADUS_ERROR_MEMORY. */
-GRADUS_API gradus_status gradus_model_plot_with(gradus_model *model, const char *path,
-                                                const gradus_model_plot_options *options);
-#define gradus_model_plot(...) GRADUS_MODEL_PLOT_(__VA_ARGS__, )
-#define GRADUS_MODEL_PLOT_(m, path, ...) \
-    gradus_model_plot_with(m, path, GRADUS_OPTIONS_(gradus_model_plot_options, __VA_ARGS__))
+GRADUS_API gradus_status gradus_model_plot(gradus_model *model, const char *path,
+                                           const gradus_model_plot_options *options);
+#define gradus_model_plot(...) GRADUS_CALL_2_(gradus_model_plot, gradus_model_plot_options, __VA_ARGS__, )
+
+/* Other names of functions behind macros. */
+#define gradus_layer_dense_with (gradus_layer_dense)
+#define gradus_model_compile_with (gradus_model_compile)
+#define gradus_model_fit_with (gradus_model_fit)
 
 #ifdef __cplusplus
 }

@@ -64,19 +64,15 @@ typedef struct {
     gradus_axes axes; /* default the last one */
     uint64_t reserved_[4];
 } gradus_layer_norm_options;
+#define gradus_layer_norm_options(...) GRADUS_OPTIONS_(gradus_layer_norm_options, __VA_ARGS__)
 
 GRADUS_API gradus_tensor gradus_layer_norm_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
-                                              gradus_tensor beta);
+                                              gradus_tensor beta, const gradus_layer_norm_options *options);
 GRADUS_API gradus_tensor gradus_layer_norm(gradus_tensor x, gradus_tensor gamma, gradus_tensor beta);
-#define gradus_layer_norm(...) gradus_layer_norm_at(GRADUS_HERE_, __VA_ARGS__)
-
-GRADUS_API gradus_tensor gradus_layer_norm_with_at(const char *file, int line, gradus_tensor x, gradus_tensor gamma,
-                                                   gradus_tensor beta, const gradus_layer_norm_options *options);
+#define gradus_layer_norm(...) gradus_layer_norm_at(GRADUS_HERE_, __VA_ARGS__, (const gradus_layer_norm_options *)0)
 GRADUS_API gradus_tensor gradus_layer_norm_with(gradus_tensor x, gradus_tensor gamma, gradus_tensor beta,
                                                 const gradus_layer_norm_options *options);
-#define gradus_layer_norm_with(x, gamma, beta, ...)              \
-    gradus_layer_norm_with_at(GRADUS_HERE_, x, gamma, beta,      \
-                              GRADUS_OPTIONS_(gradus_layer_norm_options, __VA_ARGS__))
+#define gradus_layer_norm_with(...) GRADUS_AT_3_(gradus_layer_norm_at, gradus_layer_norm_options, __VA_ARGS__, )
 
 /* (x - mean) / sqrt(variance + epsilon) * gamma + beta for each channel, that is, over all axes but `axis` (Ioffe and
  * Szegedy 2015, as in Keras).  In entries of training mode, mean and variance (of the population) are the batch's, and
@@ -97,13 +93,12 @@ typedef struct {
     gradus_initializer beta_init;  /* default zeros */
     uint64_t reserved_[4];
 } gradus_batch_norm_options;
+#define gradus_batch_norm_options(...) GRADUS_OPTIONS_(gradus_batch_norm_options, __VA_ARGS__)
 
 GRADUS_API gradus_tensor gradus_batch_norm_at(const char *file, int line, gradus_tensor x,
                                               const gradus_batch_norm_options *options);
 GRADUS_API gradus_tensor gradus_batch_norm(gradus_tensor x, const gradus_batch_norm_options *options);
-#define gradus_batch_norm(...) GRADUS_BATCH_NORM_(__VA_ARGS__, ) /* so that x may be all there is */
-#define GRADUS_BATCH_NORM_(x, ...) \
-    gradus_batch_norm_at(GRADUS_HERE_, x, GRADUS_OPTIONS_(gradus_batch_norm_options, __VA_ARGS__))
+#define gradus_batch_norm(...) GRADUS_AT_1_(gradus_batch_norm_at, gradus_batch_norm_options, __VA_ARGS__, )
 
 /* --- losses, not averaged: take the mean ------------------------------------------------------------------------- */
 
@@ -155,13 +150,14 @@ typedef struct {
     gradus_initializer bias_init;   /* default zeros */
     uint64_t reserved_[4];
 } gradus_dense_options;
+#define gradus_dense_options(...) GRADUS_OPTIONS_(gradus_dense_options, __VA_ARGS__)
 
 /* activation(x @ kernel + bias) along the last axis of x: gradus_dense(x, .units = 10, .name = "fc2").  x is F32 or
  * F64, the parameters have its dtype, its last extent is not the batch. */
 GRADUS_API gradus_tensor gradus_dense_at(const char *file, int line, gradus_tensor x,
                                          const gradus_dense_options *options);
 GRADUS_API gradus_tensor gradus_dense(gradus_tensor x, const gradus_dense_options *options);
-#define gradus_dense(x, ...) gradus_dense_at(GRADUS_HERE_, x, GRADUS_OPTIONS_(gradus_dense_options, __VA_ARGS__))
+#define gradus_dense(...) GRADUS_AT_1_(gradus_dense_at, gradus_dense_options, __VA_ARGS__, )
 
 typedef struct {
     size_t size_;
@@ -173,14 +169,14 @@ typedef struct {
     gradus_tensor table;     /* to share it: (rows, units); default new NAME/embedding */
     uint64_t reserved_[4];
 } gradus_embedding_options;
+#define gradus_embedding_options(...) GRADUS_OPTIONS_(gradus_embedding_options, __VA_ARGS__)
 
 /* The rows of a trained table at the indices: gradus_embedding(tokens, .rows = 65, .units = 64).  Indices are I32 or I64
  * of any shape, which gets `units` as a last axis; a call with one out of range fails before anything is written. */
 GRADUS_API gradus_tensor gradus_embedding_at(const char *file, int line, gradus_tensor indices,
                                              const gradus_embedding_options *options);
 GRADUS_API gradus_tensor gradus_embedding(gradus_tensor indices, const gradus_embedding_options *options);
-#define gradus_embedding(indices, ...) \
-    gradus_embedding_at(GRADUS_HERE_, indices, GRADUS_OPTIONS_(gradus_embedding_options, __VA_ARGS__))
+#define gradus_embedding(...) GRADUS_AT_1_(gradus_embedding_at, gradus_embedding_options, __VA_ARGS__, )
 
 #ifdef __cplusplus
 }

@@ -54,8 +54,9 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_sgd_options;
-GRADUS_API gradus_optimizer gradus_sgd_with(const gradus_sgd_options *options);
-#define gradus_sgd(...) gradus_sgd_with(GRADUS_OPTIONS_(gradus_sgd_options, __VA_ARGS__))
+#define gradus_sgd_options(...) GRADUS_OPTIONS_(gradus_sgd_options, __VA_ARGS__)
+GRADUS_API gradus_optimizer gradus_sgd(const gradus_sgd_options *options);
+#define gradus_sgd(...) gradus_sgd(GRADUS_OPTIONS_(gradus_sgd_options, __VA_ARGS__))
 
 /* RMSprop (Tieleman and Hinton 2012, as in Keras): v <- rho * v + (1 - rho) * g^2;
  * p <- p - rate * g / (sqrt(v) + epsilon).  Default name "rmsprop", slot "v". */
@@ -68,8 +69,9 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_rmsprop_options;
-GRADUS_API gradus_optimizer gradus_rmsprop_with(const gradus_rmsprop_options *options);
-#define gradus_rmsprop(...) gradus_rmsprop_with(GRADUS_OPTIONS_(gradus_rmsprop_options, __VA_ARGS__))
+#define gradus_rmsprop_options(...) GRADUS_OPTIONS_(gradus_rmsprop_options, __VA_ARGS__)
+GRADUS_API gradus_optimizer gradus_rmsprop(const gradus_rmsprop_options *options);
+#define gradus_rmsprop(...) gradus_rmsprop(GRADUS_OPTIONS_(gradus_rmsprop_options, __VA_ARGS__))
 
 /* Adam (Kingma and Ba 2015, Algorithm 1, epsilon outside the root and after bias correction):
  *   m <- beta1 * m + (1 - beta1) * g,  v <- beta2 * v + (1 - beta2) * g^2,
@@ -86,8 +88,9 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_adam_options;
-GRADUS_API gradus_optimizer gradus_adam_with(const gradus_adam_options *options);
-#define gradus_adam(...) gradus_adam_with(GRADUS_OPTIONS_(gradus_adam_options, __VA_ARGS__))
+#define gradus_adam_options(...) GRADUS_OPTIONS_(gradus_adam_options, __VA_ARGS__)
+GRADUS_API gradus_optimizer gradus_adam(const gradus_adam_options *options);
+#define gradus_adam(...) gradus_adam(GRADUS_OPTIONS_(gradus_adam_options, __VA_ARGS__))
 
 /* AdamW (Loshchilov and Hutter 2019): Adam's step and, beside it, p <- p - rate * weight_decay * p (of the old p).
  * Default name "adamw". */
@@ -102,8 +105,9 @@ typedef struct {
     const char *name;
     uint64_t reserved_[4];
 } gradus_adamw_options;
-GRADUS_API gradus_optimizer gradus_adamw_with(const gradus_adamw_options *options);
-#define gradus_adamw(...) gradus_adamw_with(GRADUS_OPTIONS_(gradus_adamw_options, __VA_ARGS__))
+#define gradus_adamw_options(...) GRADUS_OPTIONS_(gradus_adamw_options, __VA_ARGS__)
+GRADUS_API gradus_optimizer gradus_adamw(const gradus_adamw_options *options);
+#define gradus_adamw(...) gradus_adamw(GRADUS_OPTIONS_(gradus_adamw_options, __VA_ARGS__))
 
 /* An optimizer of one's own.  A learning rate of 0 is 1e-3 and a NULL name is "custom". */
 GRADUS_API gradus_optimizer gradus_optimizer_custom(gradus_update_rule rule, void *user, double learning_rate,
@@ -150,6 +154,12 @@ GRADUS_API gradus_tensors gradus_clip_global_norm_at(const char *file, int line,
                                                      gradus_tensor *norm);
 GRADUS_API gradus_tensors gradus_clip_global_norm(gradus_tensors grads, double max_norm, gradus_tensor *norm);
 #define gradus_clip_global_norm(...) gradus_clip_global_norm_at(GRADUS_HERE_, __VA_ARGS__)
+
+/* Other names of the functions behind the macros. */
+#define gradus_sgd_with (gradus_sgd)
+#define gradus_rmsprop_with (gradus_rmsprop)
+#define gradus_adam_with (gradus_adam)
+#define gradus_adamw_with (gradus_adamw)
 
 #ifdef __cplusplus
 }

@@ -38,20 +38,19 @@ typedef struct {
     gradus_tensor step;
     uint64_t reserved_[4];
 } gradus_decay_options;
+#define gradus_decay_options(...) GRADUS_OPTIONS_(gradus_decay_options, __VA_ARGS__)
 
 /* learning_rate * factor^floor(t / every): as PyTorch's StepLR, or Keras' ExponentialDecay with staircase. */
 GRADUS_API gradus_tensor gradus_step_decay_at(const char *file, int line, gradus_graph *graph,
                                               const gradus_decay_options *options);
 GRADUS_API gradus_tensor gradus_step_decay(gradus_graph *graph, const gradus_decay_options *options);
-#define gradus_step_decay(graph, ...) \
-    gradus_step_decay_at(GRADUS_HERE_, graph, GRADUS_OPTIONS_(gradus_decay_options, __VA_ARGS__))
+#define gradus_step_decay(...) GRADUS_AT_1_(gradus_step_decay_at, gradus_decay_options, __VA_ARGS__, )
 
 /* learning_rate * factor^(t / every): as Keras' ExponentialDecay. */
 GRADUS_API gradus_tensor gradus_exponential_decay_at(const char *file, int line, gradus_graph *graph,
                                                      const gradus_decay_options *options);
 GRADUS_API gradus_tensor gradus_exponential_decay(gradus_graph *graph, const gradus_decay_options *options);
-#define gradus_exponential_decay(graph, ...) \
-    gradus_exponential_decay_at(GRADUS_HERE_, graph, GRADUS_OPTIONS_(gradus_decay_options, __VA_ARGS__))
+#define gradus_exponential_decay(...) GRADUS_AT_1_(gradus_exponential_decay_at, gradus_decay_options, __VA_ARGS__, )
 
 /* values[0] while t <= boundaries[0], values[1] while t <= boundaries[1], ..., values[count] afterwards: as Keras'
  * PiecewiseConstantDecay.  The arrays are copied.
@@ -65,11 +64,11 @@ typedef struct {
     gradus_tensor step;
     uint64_t reserved_[4];
 } gradus_piecewise_options;
+#define gradus_piecewise_options(...) GRADUS_OPTIONS_(gradus_piecewise_options, __VA_ARGS__)
 GRADUS_API gradus_tensor gradus_piecewise_constant_at(const char *file, int line, gradus_graph *graph,
                                                       const gradus_piecewise_options *options);
 GRADUS_API gradus_tensor gradus_piecewise_constant(gradus_graph *graph, const gradus_piecewise_options *options);
-#define gradus_piecewise_constant(graph, ...) \
-    gradus_piecewise_constant_at(GRADUS_HERE_, graph, GRADUS_OPTIONS_(gradus_piecewise_options, __VA_ARGS__))
+#define gradus_piecewise_constant(...) GRADUS_AT_1_(gradus_piecewise_constant_at, gradus_piecewise_options, __VA_ARGS__, )
 
 /* A warm-up on a line, then half a wave of the cosine down (Loshchilov and Hutter 2017, without restarts; as Keras'
  * CosineDecay with a warm-up target):
@@ -87,11 +86,11 @@ typedef struct {
     gradus_tensor step;
     uint64_t reserved_[4];
 } gradus_cosine_options;
+#define gradus_cosine_options(...) GRADUS_OPTIONS_(gradus_cosine_options, __VA_ARGS__)
 GRADUS_API gradus_tensor gradus_cosine_decay_at(const char *file, int line, gradus_graph *graph,
                                                 const gradus_cosine_options *options);
 GRADUS_API gradus_tensor gradus_cosine_decay(gradus_graph *graph, const gradus_cosine_options *options);
-#define gradus_cosine_decay(graph, ...) \
-    gradus_cosine_decay_at(GRADUS_HERE_, graph, GRADUS_OPTIONS_(gradus_cosine_options, __VA_ARGS__))
+#define gradus_cosine_decay(...) GRADUS_AT_1_(gradus_cosine_decay_at, gradus_cosine_options, __VA_ARGS__, )
 
 #ifdef __cplusplus
 }

@@ -77,7 +77,7 @@ gradus_status(gradus_load_with)(gradus_program *program, const char *path, const
     static const char *where = "gradus_load_with";
     gradus_load_options o;
     size_t count;
-    if (!options_read(where, &o, sizeof o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_load_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
     return load(where, program, path, true, NULL, o.batches, &count);
 }
 

@@ -91,6 +91,6 @@ gradus_status(gradus_save_with)(gradus_program *program, const char *path, const
     ENTER;
     static const char *where = "gradus_save_with";
     gradus_save_options o;
-    if (!options_read(where, &o, sizeof o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_save_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
     return save_locked(where, program, path, o.batches);
 }

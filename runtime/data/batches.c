@@ -58,7 +58,7 @@ gradus_status gradus_batches_create(const gradus_data *data, const gradus_batch_
     if (!batches) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *batches = NULL;
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: the data set is NULL", where);
-    if (!options_read(where, &o, sizeof o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_batch_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
     if (o.batch_size < 0) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: batch_size is %lld, expected at least 1", where,
                     (long long)o.batch_size);

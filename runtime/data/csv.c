@@ -221,7 +221,7 @@ gradus_status gradus_data_csv(const char *path, const gradus_csv_options *option
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *data = NULL;
     if (!path) return fail(GRADUS_ERROR_ARGUMENT, "%s: the path is NULL", where);
-    if (!options_read(where, &t.o, sizeof t.o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_csv_options), &t.o, options)) return GRADUS_ERROR_ARGUMENT;
     gradus_status status = check_options(where, &t.o);
     if (status != GRADUS_OK) return status;
     const store *like = t.o.like ? t.o.like->store : NULL;

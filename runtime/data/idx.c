@@ -171,7 +171,7 @@ gradus_status gradus_data_idx(const char *images, const char *labels, const grad
     if (!data) return fail(GRADUS_ERROR_ARGUMENT, "%s: no place for the result (NULL)", where);
     *data = NULL;
     if (!images) return fail(GRADUS_ERROR_ARGUMENT, "%s: the path of the images is NULL", where);
-    if (!options_read(where, &o, sizeof o, options)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read(where, OPTIONS_TYPE(gradus_idx_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
     store *s = store_create(labels ? 2 : 1);
     if (!s) return fail_out_of_memory(where);
     int64_t n_labels = 0;

@@ -177,7 +177,7 @@ gradus_status gradus_plot_boundary(const char *path, const gradus_boundary *boun
     ENTER;
     gradus_boundary b;
     canvas c;
-    if (!options_read("plot_boundary", &b, sizeof b, boundary)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read("plot_boundary", OPTIONS_TYPE(gradus_boundary), &b, boundary)) return GRADUS_ERROR_ARGUMENT;
     gradus_status status = check(&b);
     if (!status) status = canvas_open(&c, "plot_boundary", path);
     if (status) return status;

@@ -52,7 +52,7 @@ static void check_range(canvas *c, const char *what, int32_t value, int32_t leas
 
 gradus_plot_options canvas_options(canvas *c, const gradus_plot_options *options, int32_t width, int32_t height) {
     gradus_plot_options o;
-    if (!options_read(c->caller, &o, sizeof o, options)) c->status = GRADUS_ERROR_ARGUMENT;
+    if (!options_read(c->caller, OPTIONS_TYPE(gradus_plot_options), &o, options)) c->status = GRADUS_ERROR_ARGUMENT;
     if (o.width) check_range(c, "width", o.width, 240, 4000);
     if (o.height) check_range(c, "height", o.height, 180, 4000);
     if (o.columns) check_range(c, "columns", o.columns, 1, 1000);

@@ -52,7 +52,7 @@ gradus_status boundary_check(const char *caller, const gradus_boundary *b) {
 gradus_status gradus_boundary_inputs(const gradus_boundary *boundary, float *inputs) {
     ENTER;
     gradus_boundary b;
-    if (!options_read("boundary_inputs", &b, sizeof b, boundary)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read("boundary_inputs", OPTIONS_TYPE(gradus_boundary), &b, boundary)) return GRADUS_ERROR_ARGUMENT;
     if (!inputs) return fail(GRADUS_ERROR_ARGUMENT, "boundary_inputs: inputs is NULL");
     gradus_status status = boundary_check("boundary_inputs", &b);
     if (status) return status;

@@ -239,7 +239,7 @@ gradus_status gradus_plot_predictions(const char *path, const gradus_predictions
     ENTER;
     gradus_predictions w;
     canvas c;
-    if (!options_read("plot_predictions", &w, sizeof w, predictions)) return GRADUS_ERROR_ARGUMENT;
+    if (!options_read("plot_predictions", OPTIONS_TYPE(gradus_predictions), &w, predictions)) return GRADUS_ERROR_ARGUMENT;
     gradus_status status = check(&w);
     if (!status) status = canvas_open(&c, "plot_predictions", path);
     if (status) return status;

@@ -3,7 +3,7 @@
 """usage: world.py PROJECT_ROOT NM LIBRARY
 
 Each function that the library exports enters the library's floating-point mode and locale (runtime/world.h) before it does
-anything: it begins with ENTER, or with a CALL, which does; or it only hands on to one that does; or it is listed here, with
+anything: it begins with ENTER, or with a CALL or CALL_WITH, which do; or it only hands on to one that does; or it is listed here, with
 those that compute, read and print nothing.
 """
 import pathlib
@@ -36,7 +36,7 @@ HANDS_ON = re.compile(r"\s*(?:return )?\(?gradus_\w+\)?\([^;]*\);\s*")
 
 
 def enters(body):
-    return "ENTER;" in body or re.search(r"\bCALL\(", body) or HANDS_ON.fullmatch(body)
+    return "ENTER;" in body or re.search(r"\bCALL(?:_WITH)?\(", body) or HANDS_ON.fullmatch(body)
 
 
 def main():
@@ -53,7 +53,7 @@ def main():
             for m in DEFINITION.finditer(text):
                 bodies.setdefault(m[1], []).append(m[2] if m[3] is None else m[3])
             for m in MACRO.finditer(text):
-                if not re.search(r"\bCALL\(|ENTER;", m[0]):
+                if not re.search(r"\bCALL(?:_WITH)?\(|ENTER;", m[0]):
                     faults.append(f"{file.relative_to(root)}: builders that a macro makes without CALL: {m[0][:70]}…")
     by_hand = exported & bodies.keys()
     for name in sorted(by_hand - IDLE):
