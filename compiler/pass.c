@@ -2,11 +2,11 @@
  * The runner of passes, and dumps of what they did.  See pass.h. */
 #include "pass.h"
 
+#include "base/file.h"
 #include "ir/print.h"
 #include "ir/validate.h"
 
 #include <assert.h>
-#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,8 +70,6 @@ void dump_text(const char *label, const char *stage, const char *extension, cons
     clean(name);
     int n = snprintf(path, sizeof path, "%s/%s", directory, name);
     if (n < 0 || (size_t)n >= sizeof path) return;
-    mkdir(directory, 0777); /* where it exists already, or cannot be made, fopen decides */
-    FILE *file = fopen(path, "wb");
-    bool written = file && fwrite(content, 1, length, file) == length;
-    if ((file && fclose(file) != 0) || !written) log_line(1, "GRADUS_DUMP: %s: %s", path, strerror(errno));
+    mkdir(directory, 0777); /* where it exists already, or cannot be made, writing decides */
+    if (file_write(path, content, length) != GRADUS_OK) log_line(1, "GRADUS_DUMP: %s", gradus_last_error());
 }

@@ -1,97 +1,74 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Writing a file whole or not at all.  See files.h.
- *
- * The order is what matters: the content reaches the disk, then the name points to it, then the name reaches the disk. */
+ * Files opened for reading, logs and temporary files.  See files.h; writing whole files is writer.c's. */
 #include "runtime/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static gradus_status refuse(const writer *w, int code) {
-    return fail(GRADUS_ERROR_IO, "%s: cannot write: %s", w->path, strerror(code));
+static const char *kind_of(mode_t mode) {
+    return S_ISDIR(mode)    ? "a directory"
+           : S_ISFIFO(mode) ? "a pipe"
+           : S_ISSOCK(mode) ? "a socket"
+           : S_ISREG(mode)  ? "a regular file"
+                            : "a device";
 }
 
-/* Threads and processes that write to one path must not meet in one file beside it. */
-static int open_beside(writer *w, size_t room) {
-    static atomic_uint count;
-    for (int attempt = 0; attempt < 100; attempt++) {
-        snprintf(w->temporary, room, "%s.%ld.%u.new", w->target, (long)getpid(), atomic_fetch_add(&count, 1));
-        int file = open(w->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-        if (file >= 0 || errno != EEXIST) return file;
+/* A device is not even opened; should the name become a pipe's between the two calls, opening does not wait for it. */
+gradus_status file_open(const char *path, int *file, uint64_t *bytes) {
+    struct stat about;
+    *file = -1;
+    int code = stat(path, &about) == 0 ? 0 : errno;
+    if (!code && S_ISREG(about.st_mode)) {
+        *file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        if (*file < 0 || fstat(*file, &about) != 0) code = errno;
     }
-    return -1;
+    if (!code && S_ISREG(about.st_mode)) {
+        if (bytes) *bytes = (uint64_t)about.st_size;
+        return GRADUS_OK;
+    }
+    if (*file >= 0) close(*file);
+    *file = -1;
+    if (code)
+        return fail(code == ENOENT ? GRADUS_ERROR_NOT_FOUND : GRADUS_ERROR_IO, "%s: cannot open: %s", path,
+                    strerror(code));
+    return fail(GRADUS_ERROR_IO, "%s: cannot open: this is %s, expected a regular file", path, kind_of(about.st_mode));
 }
 
-gradus_status writer_begin(writer *w, const char *path) {
-    *w = (writer){.path = path, .file = -1};
-    char followed[PATH_MAX];
-    const char *target = realpath(path, followed) ? followed : path;
-    struct stat there;
-    bool exists = lstat(target, &there) == 0;
-    bool direct = exists && !S_ISREG(there.st_mode);
-    size_t length = strlen(target) + 1, room = length + 48;
-    w->target = memory_reallocate(NULL, length + room);
-    if (!w->target) return fail_out_of_memory(path);
-    memcpy(w->target, target, length);
-    w->temporary = w->target + length;
-    w->temporary[0] = '\0';
-    w->file = direct ? open(target, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666) : open_beside(w, room);
-    if (w->file < 0) {
-        w->temporary[0] = '\0';
-        return refuse(w, errno);
-    }
-    /* A file that may not be written to is none to replace either. */
-    if (exists && !direct && (access(target, W_OK) != 0 || fchmod(w->file, there.st_mode & 0777) != 0)) {
-        return refuse(w, errno);
-    }
-    return GRADUS_OK;
-}
-
-gradus_status writer_put(writer *w, const void *bytes, size_t size) {
-    const unsigned char *from = bytes;
-    while (size) {
-        ssize_t n = write(w->file, from, size < SSIZE_MAX ? size : SSIZE_MAX);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return refuse(w, errno);
-        from += n;
-        size -= (size_t)n;
-    }
-    return GRADUS_OK;
-}
-
-/* Pipes, and file systems that know no better, have nothing to wait for. */
-static bool sync_file(int file) { return fsync(file) == 0 || errno == EINVAL || errno == EROFS || errno == ENOTSUP; }
-
-/* A folder that may be written to but not read cannot be waited for. */
-static bool sync_folder(writer *w) {
-    char *slash = strrchr(w->target, '/');
-    if (slash) slash[slash == w->target] = '\0';
-    int folder = open(slash ? w->target : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder < 0) return errno == EACCES;
-    bool synced = sync_file(folder);
+gradus_status file_open_log(const char *path, bool resume, FILE **stream, bool *resumed) {
+    struct stat about;
+    *stream = NULL;
+    *resumed = resume && stat(path, &about) == 0 && S_ISREG(about.st_mode);
+    int flags = *resumed ? O_RDWR : O_WRONLY | O_CREAT | O_TRUNC;
+    int file = open(path, flags | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0666);
+    if (file < 0 && errno == ENXIO)
+        return fail(GRADUS_ERROR_IO, "%s: cannot write: this is a pipe that nobody reads, or a socket", path);
+    if (file >= 0) fcntl(file, F_SETFL, fcntl(file, F_GETFL) & ~O_NONBLOCK);
+    *stream = file >= 0 ? fdopen(file, *resumed ? "r+b" : "wb") : NULL;
+    if (*stream) return GRADUS_OK;
     int code = errno;
-    close(folder);
-    errno = code;
-    return synced;
+    if (file >= 0) close(file);
+    return fail(GRADUS_ERROR_IO, "%s: cannot write: %s", path, strerror(code));
 }
 
-gradus_status writer_end(writer *w, gradus_status status) {
-    if (!w->target) return status;
-    bool beside = w->temporary[0] != '\0';
-    if (status == GRADUS_OK && !sync_file(w->file)) status = refuse(w, errno);
-    if (w->file >= 0 && close(w->file) != 0 && status == GRADUS_OK) status = refuse(w, errno);
-    if (beside && status == GRADUS_OK && rename(w->temporary, w->target) != 0) status = refuse(w, errno);
-    if (beside && status != GRADUS_OK) unlink(w->temporary);
-    if (beside && status == GRADUS_OK && !sync_folder(w)) status = refuse(w, errno);
-    memory_free(w->target);
-    *w = (writer){.file = -1};
-    return status;
+gradus_status file_temporary(const char *path, int *file) {
+    enum { STANDARD = 3 };
+    char name[PATH_MAX];
+    const char *wanted = getenv("TMPDIR"), *folder = wanted && *wanted ? wanted : "/tmp";
+    int made = -1, code = ENAMETOOLONG;
+    *file = -1;
+    if (snprintf(name, sizeof name, "%s/gradus-XXXXXX", folder) < (int)sizeof name) {
+        made = mkostemp(name, O_CLOEXEC);
+        if (made >= 0) *file = fcntl(made, F_DUPFD_CLOEXEC, STANDARD);
+        code = errno;
+    }
+    if (made >= 0) unlink(name), close(made);
+    if (*file >= 0) return GRADUS_OK;
+    return fail(GRADUS_ERROR_IO, "%s: cannot make a temporary file in \"%s\": %s%s", path, folder, strerror(code),
+                folder == wanted ? "; TMPDIR names this directory" : "");
 }
 
 const char *path_ending(const char *path) {

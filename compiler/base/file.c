@@ -6,50 +6,51 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
-static gradus_status fail_io(const char *path, const char *what, int code) {
-    return fail(code == ENOENT ? GRADUS_ERROR_NOT_FOUND : GRADUS_ERROR_IO, "%s: cannot %s: %s", path, what,
-                strerror(code));
-}
-
-/* Reads what the stream gives piece by piece, so that memory grows with what is really there. */
-static gradus_status read_stream(arena *memory, FILE *stream, const char *path, size_t limit, char **data,
-                                 size_t *length) {
-    size_t room = 1 << 16, used = 0;
+/* Reads what is there, into as much memory as the file is long; a file that is longer than it says, as those of the system
+ * are, gets more. */
+static gradus_status read_all(arena *memory, int file, uint64_t said, const char *path, size_t limit, char **data,
+                              size_t *length) {
+    size_t room = said < limit ? (size_t)said + 1 : limit + 1, used = 0;
+    if (room < 1 << 16) room = 1 << 16;
     char *bytes = arena_alloc(memory, room + 1);
     for (;;) {
-        size_t got = fread(bytes + used, 1, room - used, stream);
-        if (memchr(bytes + used, '\0', got))
+        ssize_t got = read(file, bytes + used, room - used);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return fail(GRADUS_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
+        if (got == 0) break;
+        if (memchr(bytes + used, '\0', (size_t)got))
             return fail(GRADUS_ERROR_FORMAT, "%s: this is no text: it holds a byte of 0", path);
-        used += got;
+        used += (size_t)got;
         if (used > limit) return fail(GRADUS_ERROR_FORMAT, "%s: the file is longer than %zu bytes", path, limit);
-        if (used < room) break;
+        if (used < room) continue;
         char *bigger = arena_alloc(memory, room * 2 + 1);
         bytes = memcpy(bigger, bytes, used);
         room *= 2;
     }
-    if (ferror(stream)) return fail_io(path, "read", errno);
     bytes[used] = '\0';
     *data = bytes;
     *length = used;
     return GRADUS_OK;
 }
 
-/* The stream is closed on every way out, that of a jump too. */
+/* The file is closed on every way out, that of a jump too. */
 gradus_status file_read_text(arena *memory, const char *path, size_t limit, char **data, size_t *length) {
-    errno = 0;
-    FILE *const stream = fopen(path, "rb");
-    if (!stream) return fail_io(path, "open", errno);
-    volatile gradus_status status = GRADUS_OK;
+    int opened;
+    uint64_t bytes;
+    volatile gradus_status status = file_open(path, &opened, &bytes);
+    const int file = opened;
+    if (status) return status;
     guard here;
     if (GUARDED(&here)) {
-        status = read_stream(memory, stream, path, limit, data, length);
+        status = read_all(memory, file, bytes, path, limit, data, length);
         guard_leave(&here);
     } else {
-        fclose(stream);
+        close(file);
         guard_out_of_memory();
     }
-    fclose(stream);
+    close(file);
     return status;
 }
 

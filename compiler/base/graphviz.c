@@ -9,7 +9,6 @@
 #include "runtime/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <spawn.h>
 #include <string.h>
 #include <strings.h>
@@ -31,15 +30,6 @@ void dot_escape(text *out, const char *string) {
         else text_append(out, "%.*s", (int)length, s);
         s += length ? length : 1;
     }
-}
-
-/* A file without a name; its descriptor is none of the three that a child starts with. */
-static int temporary(void) {
-    FILE *stream = tmpfile();
-    if (!stream) return -1;
-    const int descriptor = fcntl(fileno(stream), F_DUPFD_CLOEXEC, STREAMS);
-    fclose(stream);
-    return descriptor;
 }
 
 static bool write_all(int descriptor, const char *data, size_t length) {
@@ -93,9 +83,6 @@ static char *read_back(arena *memory, int descriptor, size_t limit, size_t *leng
 
 static gradus_status convert(const int *descriptors, const char *dot, size_t length, const char *format,
                              const char *path, arena *memory) {
-    for (int i = 0; i < STREAMS; i++)
-        if (descriptors[i] < 0)
-            return fail(GRADUS_ERROR_IO, "%s: cannot make a temporary file: %s", path, strerror(errno));
     if (!write_all(descriptors[0], dot, length))
         return fail(GRADUS_ERROR_IO, "%s: cannot write a temporary file: %s", path, strerror(errno));
     int code;
@@ -125,10 +112,11 @@ static gradus_status convert_guarded(const int *descriptors, const char *dot, si
 const char *dot_format(const char *path) { return strcasecmp(path_ending(path), "png") ? "svg" : "png"; }
 
 gradus_status dot_write(const char *dot, size_t length, const char *format, const char *path) {
-    int descriptors[STREAMS];
+    int descriptors[STREAMS] = {-1, -1, -1};
     arena memory = {0};
-    for (int i = 0; i < STREAMS; i++) descriptors[i] = temporary();
-    const gradus_status status = convert_guarded(descriptors, dot, length, format, path, &memory);
+    gradus_status status = GRADUS_OK;
+    for (int i = 0; i < STREAMS && !status; i++) status = file_temporary(path, &descriptors[i]);
+    if (!status) status = convert_guarded(descriptors, dot, length, format, path, &memory);
     for (int i = 0; i < STREAMS; i++)
         if (descriptors[i] >= 0) close(descriptors[i]);
     arena_free(&memory);

@@ -219,7 +219,7 @@ static gradus_status run(fit *f) {
         f->now = (epoch_record){.epoch = i + 1, .batches = gradus_batches_count(f->batches)};
         score_means(&(score){{0}, 0}, f->now.means);
         score_means(&(score){{0}, 0}, f->now.validation);
-        status = gradus_batches_seek(f->batches, before + i - f->o.initial_epoch, 0);
+        status = gradus_batches_seek(f->batches, before + (i - f->o.initial_epoch), 0);
         if (!status) status = set_rate(f, i);
         if (!status) print_epoch_begins(f);
         if (!status) status = train_epoch(f, &verdict);

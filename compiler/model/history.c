@@ -3,10 +3,12 @@
  * What a fit leaves of each epoch: arrays for the program, a line in a JSON Lines or CSV file for others.
  */
 #include "model/fit.h"
+#include "runtime/files.h"
 #include "runtime/names.h"
 
 #include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -92,10 +94,10 @@ static long end_of_done(FILE *log, const char *header, int64_t done) {
     char line[LINE];
     long end = 0;
     for (long number = 0; fgets(line, sizeof line, log); number++) {
-        long long epoch = 0;
-        const bool is_header = *header && number == 0;
+        static const char key[] = "{\"epoch\":";
+        const bool is_header = *header && number == 0, named = strncmp(line, key, strlen(key)) == 0;
         if (is_header && strcmp(line, header) != 0) return -1;
-        if (!is_header && sscanf(line, "{\"epoch\":%lld", &epoch) != 1) sscanf(line, "%lld", &epoch);
+        const long long epoch = is_header ? 0 : strtoll(line + (named ? strlen(key) : 0), NULL, 10); /* saturates */
         if (epoch > done || !strchr(line, '\n')) break;
         end = ftell(log);
     }
@@ -105,10 +107,9 @@ static long end_of_done(FILE *log, const char *header, int64_t done) {
 /* Opens a log, whose first line is the header. */
 static gradus_status open_one(const fit *f, const char *path, const char *header, FILE **stream) {
     if (!path) return GRADUS_OK;
-    errno = 0;
-    const bool resumed = f->o.initial_epoch > 0 && (*stream = fopen(path, "r+b")) != NULL;
-    if (!resumed) *stream = fopen(path, "wb");
-    if (!*stream) return fail(GRADUS_ERROR_IO, "gradus_model_fit: %s: cannot write: %s", path, strerror(errno));
+    bool resumed;
+    const gradus_status status = file_open_log(path, f->o.initial_epoch > 0, stream, &resumed);
+    if (status) return fail(status, "gradus_model_fit: %s", gradus_last_error());
     const long end = resumed ? end_of_done(*stream, header, f->o.initial_epoch) : 0;
     if (end < 0)
         return fail(

@@ -15,8 +15,11 @@
  *     gradus_load_with(p, path, .batches = b);
  *
  * Saving is all or nothing: path holds what it held before until the new file is whole and on the disk, whenever the
- * process is killed or the disk is full.  Loading is too: the file is read and checked to its end before the first
- * byte of the state changes.
+ * process is killed or the disk is full.  A process that is killed leaves a file beside, NAME.gradus-N.new (of a long name
+ * the beginning), which the next save to the same path removes.  Loading is all or nothing too: the file is read and checked to its
+ * end before the first byte of the state changes.
+ *
+ * Only regular files are read.  A pipe, a device, a socket or a directory is GRADUS_ERROR_IO at once.
  *
  * Threads.  Saving reads the state and loading writes it, with the meaning that run.h gives to both: what meets another
  * call gets GRADUS_ERROR_BUSY.  Batches belong to one thread at a time.
@@ -33,7 +36,8 @@
 extern "C" {
 #endif
 
-/* Writes the state to a file.  One that is there is replaced; a symbolic link stays and its target is replaced.
+/* Writes the state to a file.  One that is there is replaced; a symbolic link stays and its target, which need not be there,
+ * is replaced.
  * GRADUS_ERROR_UNINITIALIZED: there are no values yet.  GRADUS_ERROR_IO: the message has the path and the operating
  * system's reason.  GRADUS_ERROR_ARGUMENT: a state tensor has a name that the format cannot hold (one that is not
  * UTF-8, or "__metadata__").  GRADUS_ERROR_MEMORY, GRADUS_ERROR_BUSY. */

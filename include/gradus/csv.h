@@ -5,7 +5,8 @@
  *     gradus_data_csv("iris.csv", gradus_csv_options(.header = true, .label = "species", .standardize = true), &data);
  *
  * A file is read as RFC 4180 has it: records end with LF, CRLF or CR, fields may stand in double quotes, within which
- * a quote is doubled and lines may end.  It may be compressed with gzip and may begin with UTF-8's byte order mark.
+ * a quote is doubled and lines may end.  It may be compressed with gzip and may begin with UTF-8's byte order mark.  It must
+ * be a regular file: a pipe, such as a shell's <(zcat t.csv.gz), is GRADUS_ERROR_IO.
  * Spaces and tabs around a field do not count, nor do empty lines at the end; within quotes they do.
  *
  * Columns are named by their name in the header or, where none has that, by their number: "0" is the first, "-1" the last.

@@ -43,8 +43,8 @@ typedef struct {
  * signed bytes and 16-bit integers become I32; I32, F32 and F64 stay.  The second is `labels`: I32 where the file
  * has integers.
  *
- * GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO.  GRADUS_ERROR_FORMAT: the message names file, byte and what was expected;
- * a file must be whole and hold nothing more.  Memory grows with what arrives, not with what a header claims.
+ * GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO (no regular file, such as a pipe, too).  GRADUS_ERROR_FORMAT: the message names
+ * file, byte and what was expected; a file must be whole and hold nothing more.  Memory grows with what arrives, not with what a header claims.
  * GRADUS_ERROR_MISMATCH: the files have different numbers of rows.  GRADUS_ERROR_MEMORY. */
 GRADUS_API gradus_status gradus_data_idx(const char *images, const char *labels, const gradus_idx_options *options,
                                          gradus_data **data);

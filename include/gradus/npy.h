@@ -27,7 +27,8 @@ typedef struct {
 /* Reads a file, plain or compressed with gzip, of either byte order and of C's or Fortran's order of elements.  The
  * array is the caller's, who frees it with gradus_npy_free; it is all zero after an error.  Thread-safe.
  *
- * GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO, GRADUS_ERROR_MEMORY.  GRADUS_ERROR_FORMAT: the message names file, byte and
+ * GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO (no regular file, such as a pipe, too), GRADUS_ERROR_MEMORY.
+ * GRADUS_ERROR_FORMAT: the message names file, byte and
  * what was expected; a file must be whole and hold nothing more, and booleans must be 0 or 1.  Memory grows with what
  * arrives, not with what a header claims. */
 GRADUS_API gradus_status gradus_npy_read(const char *path, gradus_npy *array);
@@ -35,8 +36,8 @@ GRADUS_API gradus_status gradus_npy_read(const char *path, gradus_npy *array);
 /* Frees the data and clears the array; takes NULL and an array that is all zero. */
 GRADUS_API void gradus_npy_free(gradus_npy *array);
 
-/* Writes row-major elements in this machine's byte order, as version 1.0.  The file is written whole or not at all: beside
- * its place, waited for, then renamed.  `data` may be NULL where an extent is 0.  GRADUS_ERROR_ARGUMENT,
+/* Writes row-major elements in this machine's byte order, as version 1.0.  The file is written whole or not at all, as
+ * checkpoints are.  `data` may be NULL where an extent is 0.  GRADUS_ERROR_ARGUMENT,
  * GRADUS_ERROR_IO, GRADUS_ERROR_MEMORY. */
 GRADUS_API gradus_status gradus_npy_write(const char *path, const void *data, gradus_dtype dtype, gradus_shape shape);
 

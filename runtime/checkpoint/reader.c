@@ -3,14 +3,13 @@
 #include "runtime/checkpoint/reader.h"
 
 #include "runtime/core.h"
+#include "runtime/files.h"
 #include "runtime/names.h"
 #include "runtime/world.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Reads exactly `size` bytes at a place of the file. */
@@ -29,17 +28,6 @@ static gradus_status read_at(const gradus_safetensors *f, uint64_t place, void *
 }
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
-
-static gradus_status open_file(gradus_safetensors *f, uint64_t *bytes) {
-    struct stat about;
-    f->file = open(f->path, O_RDONLY | O_CLOEXEC);
-    if (f->file < 0 || fstat(f->file, &about) != 0)
-        return fail(errno == ENOENT ? GRADUS_ERROR_NOT_FOUND : GRADUS_ERROR_IO, "%s: cannot open: %s", f->path,
-                    strerror(errno));
-    if (!S_ISREG(about.st_mode)) return fail(GRADUS_ERROR_IO, "%s: this is no regular file", f->path);
-    *bytes = (uint64_t)about.st_size;
-    return GRADUS_OK;
-}
 
 static gradus_status read_header(gradus_safetensors *f, uint64_t bytes) {
     unsigned char start[HEADER_START];
@@ -86,7 +74,7 @@ gradus_status gradus_safetensors_open(const char *path, gradus_safetensors **fil
     gradus_status status = f->path ? GRADUS_OK : fail_out_of_memory(path);
     if (status == GRADUS_OK) {
         memcpy(f->path, path, length);
-        status = open_file(f, &bytes);
+        status = file_open(path, &f->file, &bytes);
     }
     if (status == GRADUS_OK) status = read_header(f, bytes);
     if (status == GRADUS_OK) *file = f;

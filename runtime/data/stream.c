@@ -4,8 +4,9 @@
  * zlib's own file reader would forgive a file that stops early or goes on behind its end; this one does not. */
 #include "runtime/data/stream.h"
 
+#include "runtime/files.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
 #include <unistd.h>
@@ -67,16 +68,9 @@ static gradus_status fill(stream *s) {
     return GRADUS_OK;
 }
 
-/* gzip is told by its first two bytes, of which a pipe may give one at a time. */
+/* gzip is told by its first two bytes. */
 static gradus_status detect(stream *s) {
     gradus_status status = fill(s);
-    while (status == GRADUS_OK && s->z.avail_in == 1 && s->window[0] == 0x1f && !s->file_end) {
-        ssize_t n = read(s->file, s->window + 1, 1);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) status = fail(GRADUS_ERROR_IO, "%s: byte 1: %s", s->path, strerror(errno));
-        else if (n == 0) s->file_end = true;
-        else s->taken++, s->z.avail_in++;
-    }
     if (status != GRADUS_OK || s->z.avail_in < 2 || s->window[0] != 0x1f || s->window[1] != 0x8b) return status;
     if (inflateInit2(&s->z, GZIP_ONLY) != Z_OK) return fail_out_of_memory(s->path);
     s->compressed = true;
@@ -85,10 +79,9 @@ static gradus_status detect(stream *s) {
 
 gradus_status stream_open(const char *path, stream **out) {
     *out = NULL;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
-    if (file < 0) {
-        return fail(errno == ENOENT ? GRADUS_ERROR_NOT_FOUND : GRADUS_ERROR_IO, "%s: %s", path, strerror(errno));
-    }
+    int file;
+    gradus_status status = file_open(path, &file, NULL);
+    if (status != GRADUS_OK) return status;
     size_t length = strlen(path) + 1;
     stream *s = memory_reallocate(NULL, sizeof *s + length);
     if (!s) {
@@ -100,7 +93,7 @@ gradus_status stream_open(const char *path, stream **out) {
     s->path = memcpy((char *)s + sizeof *s, path, length);
     s->z.zalloc = zlib_allocate;
     s->z.zfree = zlib_free;
-    gradus_status status = detect(s);
+    status = detect(s);
     if (status != GRADUS_OK) {
         stream_close(s);
         return status;

@@ -7,7 +7,7 @@
 
 typedef struct stream stream;
 
-/* Opens a file.  GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO, GRADUS_ERROR_MEMORY; then *s is NULL. */
+/* Opens a regular file.  GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO, GRADUS_ERROR_MEMORY; then *s is NULL. */
 gradus_status stream_open(const char *path, stream **s);
 void stream_close(stream *s); /* takes NULL */
 

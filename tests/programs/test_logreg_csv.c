@@ -57,7 +57,7 @@ static void it_says_what_is_wrong(void **state) {
     assert_non_null(strstr(gradus_last_error(), ": column 3 \"pulse\": \"15o\" is no number"));
     unlink("heart.csv");
     assert_int_equal(logistic_regression(), 1);
-    assert_string_equal(gradus_last_error(), "heart.csv: No such file or directory");
+    assert_string_equal(gradus_last_error(), "heart.csv: cannot open: No such file or directory");
 }
 
 int main(void) {

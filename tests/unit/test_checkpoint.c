@@ -186,8 +186,10 @@ static void test_arguments(void **state) {
     assert_message(gradus_load(NULL, path), GRADUS_ERROR_ARGUMENT, "gradus_load: the program is NULL");
     assert_message(gradus_load(p, NULL), GRADUS_ERROR_ARGUMENT, "gradus_load: the path is NULL");
     assert_message(gradus_load(p, none), GRADUS_ERROR_NOT_FOUND, "%s: cannot open: No such file or directory", none);
-    assert_message(gradus_load(p, directory), GRADUS_ERROR_IO, "%s: this is no regular file", directory);
-    assert_message(gradus_save(p, folder), GRADUS_ERROR_IO, "%s: cannot write: No such file or directory", folder);
+    assert_message(gradus_load(p, directory), GRADUS_ERROR_IO,
+                   "%s: cannot open: this is a directory, expected a regular file", directory);
+    assert_message(gradus_save(p, folder), GRADUS_ERROR_IO,
+                   "%s: cannot write: No such file or directory: the directory \"%s\"", folder, none);
     assert_message(gradus_save(p, "/dev/full"), GRADUS_ERROR_IO, "/dev/full: cannot write: No space left on device");
     assert_int_equal((gradus_save_with)(p, path, NULL), GRADUS_OK);
     assert_int_equal((gradus_load_with)(p, path, NULL), GRADUS_OK);

@@ -130,7 +130,7 @@ static void test_options(void **state) {
     }
     gradus_data_destroy(&plain);
     unlink(path);
-    refuse(NULL, NULL, GRADUS_ERROR_NOT_FOUND, ": No such file or directory");
+    refuse(NULL, NULL, GRADUS_ERROR_NOT_FOUND, ": cannot open: No such file or directory");
 }
 
 static void test_unlike(void **state) {
