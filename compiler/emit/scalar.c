@@ -101,6 +101,19 @@ static llvm lanes_mul(const lane_call *c, const llvm *x) {
 }
 static llvm lanes_div(const lane_call *c, const llvm *x) { return LLVMBuildFDiv(c->e->b, x[0], x[1], ""); }
 
+/* x where x is 0 and r NaN, else r */
+static llvm zero_unless_number(const lane_call *c, llvm x, llvm r) {
+    llvm is_zero = LLVMBuildFCmp(c->e->b, LLVMRealOEQ, x, number(c, c->operand, 0), "");
+    llvm is_nan = LLVMBuildFCmp(c->e->b, LLVMRealUNO, r, r, "");
+    return choose(c, LLVMBuildAnd(c->e->b, is_zero, is_nan, ""), x, r);
+}
+static llvm lanes_multiply_no_nan(const lane_call *c, const llvm *x) {
+    return zero_unless_number(c, x[0], lanes_mul(c, x));
+}
+static llvm lanes_divide_no_nan(const lane_call *c, const llvm *x) {
+    return zero_unless_number(c, x[0], lanes_div(c, x));
+}
+
 /* x if x is NaN, else the one that wins the comparison, else y: so a NaN in either place comes through. */
 static llvm extremum(const lane_call *c, llvm wins, const llvm *x) {
     llvm chosen = choose(c, wins, x[0], x[1]);

@@ -37,16 +37,25 @@ static bool when_one_value(const match *m) {
     return shape_rank(x) <= shape_rank(&m->root->shape);
 }
 
+static double fill_value(const match *m) {
+    const node *k = bound_node(m, 'k');
+    return scalar_to_double(k->dtype, k->attr.value);
+}
+
 /* k is ±2^n, and so is its reciprocal, however small: then x / k and x * (1 / k) are the same number, rounded once. */
 static bool when_power_of_two(const match *m) {
-    const node *k = bound_node(m, 'k');
-    double value = scalar_to_double(k->dtype, k->attr.value);
+    const gradus_dtype dtype = bound_node(m, 'k')->dtype;
+    double value = fill_value(m);
     int exponent;
     if (!isfinite(value) || fabs(frexp(value, &exponent)) != 0.5) return false;
     double reciprocal = 1 / value;
     if (!isfinite(reciprocal) || reciprocal == 0) return false;
-    return scalar_to_double(k->dtype, scalar_from_double(k->dtype, reciprocal)) == reciprocal;
+    return scalar_to_double(dtype, scalar_from_double(dtype, reciprocal)) == reciprocal;
 }
+
+static bool when_finite(const match *m) { return isfinite(fill_value(m)); }
+static bool when_not_zero(const match *m) { return fill_value(m) != 0; } /* nor is NaN */
+static bool when_number_not_zero(const match *m) { return when_not_zero(m) && !isnan(fill_value(m)); }
 
 /* Whether every value of one dtype is a value of the other. */
 static bool is_lossless(gradus_dtype from, gradus_dtype to) {

@@ -100,10 +100,13 @@ scalar evaluate_identity(const node *n, gradus_dtype operand, const scalar *x) {
 }
 
 /* Two operands */
+#define zero_unless_number(x, r) ((x) == 0 && (r) != (r) ? (x) : (r))
 RULE(add, FLOAT_CASES(CASE_2, a + b) WRAPPING_CASES(CASE_2, a + b))
 RULE(sub, FLOAT_CASES(CASE_2, a - b) WRAPPING_CASES(CASE_2, a - b))
 RULE(mul, FLOAT_CASES(CASE_2, a * b) WRAPPING_CASES(CASE_2, a * b))
 RULE(div, FLOAT_CASES(CASE_2, a / b))
+RULE(multiply_no_nan, FLOAT_CASES(CASE_2, zero_unless_number(a, a * b)))
+RULE(divide_no_nan, FLOAT_CASES(CASE_2, zero_unless_number(a, a / b)))
 RULE(pow, MATH_CASES(CASE_2, math_pow_f32(a, b), math_pow_f64(a, b)))
 RULE(maximum, FLOAT_CASES(CASE_2, a != a ? a : (a > b ? a : b)) INT_CASES(CASE_2, a > b ? a : b))
 RULE(minimum, FLOAT_CASES(CASE_2, a != a ? a : (a < b ? a : b)) INT_CASES(CASE_2, a < b ? a : b))

@@ -3,14 +3,21 @@
  * The gradient rules, in the order of the op table.  See gradient.h.
  *
  * X and Y are the operands, R the result and DR its cotangent; TO(0, …) is what operand 0 gets, built only where it
- * is wanted.  A rule selects with `where` and never multiplies by a mask, since 0 times infinity is not 0; and it is
- * made of differentiable ops, so that derivatives of any order need no more code.
+ * is wanted.  A rule is made of differentiable ops, so that derivatives of any order need no more code.
+ *
+ * A cotangent of 0 stays 0 though the derivative is infinite or NaN there, as that of what `where` did not select: so
+ * DR meets a derivative in `chain` and `over` alone, which are 0 where DR is.  They are not `where(DR is 0, 0, …)`,
+ * which would not depend on DR there: a derivative by DR, as of a second order or a Jacobian-vector product, would be
+ * lost.  For the same reason a rule selects between expressions that are the same function, or where nothing depends on
+ * what is selected.
  */
 #include "rules/gradient.h"
 
 #include "ir/call.h"
 #include "ir/custom.h"
 #include "runtime/world.h"
+
+#include <math.h>
 
 #define X (d->n->inputs[0])
 #define Y (d->n->inputs[1])
@@ -34,7 +41,6 @@ static gradus_dtype dtype_of(D d, uint32_t x) { return graph_node(d->g, x)->dtyp
 static uint32_t add(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_add, a, b); }
 static uint32_t sub(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_sub, a, b); }
 static uint32_t mul(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_mul, a, b); }
-static uint32_t quotient(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_div, a, b); }
 static uint32_t power(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_pow, a, b); }
 static uint32_t neg(D d, uint32_t a) { return build_op(d->g, OP_neg, a); }
 static uint32_t e_to(D d, uint32_t a) { return build_op(d->g, OP_exp, a); }
@@ -52,31 +58,40 @@ static uint32_t zero(D d, uint32_t x) { return number(d, 0, x); }
 static uint32_t one(D d, uint32_t x) { return number(d, 1, x); }
 static uint32_t times(D d, double value, uint32_t x) { return mul(d, number(d, value, x), x); }
 
+/* a f and a / f, 0 where a is 0, whatever f is. */
+static uint32_t chain(D d, uint32_t a, uint32_t f) { return build_op2(d->g, OP_multiply_no_nan, a, f); }
+static uint32_t over(D d, uint32_t a, uint32_t f) { return build_op2(d->g, OP_divide_no_nan, a, f); }
+
+/* a b, 0 where either is 0, whatever the other is. */
+static uint32_t chain_both(D d, uint32_t a, uint32_t b) {
+    return where(d, equal(d, a, zero(d, a)), chain(d, a, b), chain(d, b, a));
+}
+
 /* --- elementwise, one operand ------------------------------------------------------------------------------------ */
 
 static void gradient_neg(D d) { TO(0, neg(d, DR)); }
 
 /* sign(x) dr, and 0 at 0 even if dr is infinite */
 static void gradient_abs(D d) {
-    TO(0, where(d, equal(d, X, zero(d, X)), zero(d, X), mul(d, DR, build_op(d->g, OP_sign, X))));
+    TO(0, where(d, equal(d, X, zero(d, X)), zero(d, X), chain(d, DR, build_op(d->g, OP_sign, X))));
 }
 
-static void gradient_sqrt(D d) { TO(0, quotient(d, times(d, 0.5, DR), R)); }                    /* dr / (2 r) */
-static void gradient_rsqrt(D d) { TO(0, mul(d, times(d, -0.5, DR), mul(d, R, square(d, R)))); } /* -dr r^3 / 2 */
-static void gradient_exp(D d) { TO(0, mul(d, DR, R)); }
-static void gradient_expm1(D d) { TO(0, mul(d, DR, e_to(d, X))); } /* r + 1 would lose digits for x << 0 */
-static void gradient_log(D d) { TO(0, quotient(d, DR, X)); }
-static void gradient_log1p(D d) { TO(0, quotient(d, DR, add(d, one(d, X), X))); }
-static void gradient_sin(D d) { TO(0, mul(d, DR, build_op(d->g, OP_cos, X))); }
-static void gradient_cos(D d) { TO(0, mul(d, DR, neg(d, build_op(d->g, OP_sin, X)))); }
-static void gradient_tanh(D d) { TO(0, mul(d, DR, sub(d, one(d, R), square(d, R)))); }    /* (1 - r^2) dr */
-static void gradient_sigmoid(D d) { TO(0, mul(d, DR, mul(d, R, sub(d, one(d, R), R)))); } /* r (1 - r) dr */
+static void gradient_sqrt(D d) { TO(0, over(d, times(d, 0.5, DR), R)); }                          /* dr / (2 r) */
+static void gradient_rsqrt(D d) { TO(0, chain(d, times(d, -0.5, DR), mul(d, R, square(d, R)))); } /* -dr r^3 / 2 */
+static void gradient_exp(D d) { TO(0, chain(d, DR, R)); }
+static void gradient_expm1(D d) { TO(0, chain(d, DR, e_to(d, X))); } /* r + 1 would lose digits for x << 0 */
+static void gradient_log(D d) { TO(0, over(d, DR, X)); }
+static void gradient_log1p(D d) { TO(0, over(d, DR, add(d, one(d, X), X))); }
+static void gradient_sin(D d) { TO(0, chain(d, DR, build_op(d->g, OP_cos, X))); }
+static void gradient_cos(D d) { TO(0, neg(d, chain(d, DR, build_op(d->g, OP_sin, X)))); }
+static void gradient_tanh(D d) { TO(0, chain(d, DR, sub(d, one(d, R), square(d, R)))); }    /* (1 - r^2) dr */
+static void gradient_sigmoid(D d) { TO(0, chain(d, DR, mul(d, R, sub(d, one(d, R), R)))); } /* r (1 - r) dr */
 
 /* 2 / sqrt(pi) e^(-x^2) dr */
-static void gradient_erf(D d) { TO(0, mul(d, DR, times(d, two_over_sqrt_pi, e_to(d, neg(d, square(d, X)))))); }
+static void gradient_erf(D d) { TO(0, chain(d, DR, times(d, two_over_sqrt_pi, e_to(d, neg(d, square(d, X)))))); }
 
 /* dr / phi(r), phi the normal density: sqrt(2 pi) e^(r^2 / 2) dr */
-static void gradient_ndtri(D d) { TO(0, mul(d, DR, times(d, sqrt_2pi, e_to(d, times(d, 0.5, square(d, R)))))); }
+static void gradient_ndtri(D d) { TO(0, chain(d, DR, times(d, sqrt_2pi, e_to(d, times(d, 0.5, square(d, R)))))); }
 
 static void gradient_relu(D d) { TO(0, where(d, less_equal(d, R, zero(d, R)), zero(d, DR), DR)); }
 
@@ -96,35 +111,43 @@ static void gradient_sub(D d) {
 }
 
 static void gradient_mul(D d) {
-    TO(0, mul(d, DR, Y));
-    TO(1, mul(d, DR, X));
+    TO(0, chain(d, DR, Y));
+    TO(1, chain(d, DR, X));
 }
 
 /* dx = dr / y,  dy = -r dr / y */
 static void gradient_div(D d) {
-    uint32_t dx = quotient(d, DR, Y);
+    uint32_t dx = over(d, DR, Y);
     TO(0, dx);
-    TO(1, neg(d, mul(d, dx, R)));
+    TO(1, neg(d, chain(d, dx, R)));
+}
+
+/* Where x is 0, r does not depend on y, though dr be infinite. */
+static void gradient_multiply_no_nan(D d) {
+    TO(0, chain(d, DR, Y));
+    TO(1, chain_both(d, X, DR));
+}
+
+static void gradient_divide_no_nan(D d) {
+    TO(0, over(d, DR, Y));
+    TO(1, neg(d, chain_both(d, R, over(d, DR, Y))));
 }
 
 /* dx = y x^(y-1) dr, 0 where y is 0;  dy = r ln(x) dr, 0 where x <= 0.  What is not selected stays finite, so that the
- * derivatives of these are right too. */
+ * derivatives of this are right too. */
 static void gradient_pow(D d) {
-    if (d->wants[0]) {
-        uint32_t constant = equal(d, Y, zero(d, Y)), exponent = where(d, constant, one(d, Y), sub(d, Y, one(d, Y)));
-        TO(0, where(d, constant, zero(d, DR), mul(d, DR, mul(d, Y, power(d, X, exponent)))));
-    }
+    TO(0, chain(d, DR, chain(d, Y, power(d, X, sub(d, Y, one(d, Y))))));
     if (d->wants[1]) {
         uint32_t positive = less(d, zero(d, X), X), base = where(d, positive, X, one(d, X));
-        TO(1, where(d, positive, mul(d, DR, mul(d, R, build_op(d->g, OP_log, base))), zero(d, DR)));
+        TO(1, where(d, positive, chain(d, DR, chain(d, R, build_op(d->g, OP_log, base))), zero(d, DR)));
     }
 }
 
-/* The whole of dr to the operand that wins, a half of it to each of two equals. */
+/* The whole of dr to the operand that wins, a half of it to each of two equals, NaN to both where one is. */
 static void share_between_two(D d, uint32_t x_wins, uint32_t y_wins) {
-    uint32_t tie = equal(d, X, Y), half = times(d, 0.5, DR);
-    TO(0, where(d, tie, half, where(d, x_wins, DR, zero(d, DR))));
-    TO(1, where(d, tie, half, where(d, y_wins, DR, zero(d, DR))));
+    uint32_t tie = equal(d, X, Y), neither = chain(d, DR, where(d, tie, number(d, 0.5, X), number(d, NAN, X)));
+    TO(0, where(d, x_wins, DR, where(d, y_wins, zero(d, DR), neither)));
+    TO(1, where(d, y_wins, DR, where(d, x_wins, zero(d, DR), neither)));
 }
 
 static void gradient_maximum(D d) { share_between_two(d, less(d, Y, X), less(d, X, Y)); }
@@ -190,13 +213,15 @@ static void gradient_concat(D d) {
 
 /* --- reductions -------------------------------------------------------------------------------------------------- */
 
-/* A tensor of r's shape, repeated along the axes that the reduction dropped: of x's shape. */
-static uint32_t spread(D d, uint32_t value) {
-    const gradus_axes *axes = &d->n->attr.axes;
-    gradus_shape kept = *shape_of(d, X);
+/* A tensor without the axes, repeated along them: of shape `to`. */
+static uint32_t repeated(D d, uint32_t value, const gradus_shape *to, const gradus_axes *axes) {
+    gradus_shape kept = *to;
     for (int i = 1; i <= axes->d[0]; i++) kept.d[1 + axes->d[i]] = 1;
-    return build_broadcast(d->g, build_reshape(d->g, value, &kept), shape_of(d, X));
+    return build_broadcast(d->g, build_reshape(d->g, value, &kept), to);
 }
+
+/* A tensor of r's shape, repeated along the axes that the reduction dropped: of x's shape. */
+static uint32_t spread(D d, uint32_t value) { return repeated(d, value, shape_of(d, X), &d->n->attr.axes); }
 
 static void gradient_sum(D d) { TO(0, spread(d, DR)); }
 
@@ -217,38 +242,61 @@ static uint32_t products_beside(D d, uint32_t x, int axis, bool before) {
     return x;
 }
 
-/* dx = dr times the product of all others.  Along axes of fixed extent it is made of products, so that zeros need no
- * care; along the run-time batch it is p / x, p the product of all that are not 0, with the zeros counted: with one zero
- * only that element has a derivative, p, with more none has. */
-static void gradient_prod(D d) {
-    const gradus_shape *from = shape_of(d, X);
-    const gradus_axes *axes = &d->n->attr.axes;
-    if (!d->wants[0]) return;
-    extent n = shape_extent(from, axes->d[1], axes->d[axes->d[0]] + 1);
-    if (n.power == 0) {
-        gradus_shape flat = {.d = {0}}; /* the axes as one */
-        for (int axis = 0; axis < shape_rank(from); axis++)
-            if (axis == axes->d[1]) flat.d[++flat.d[0]] = n.factor;
-            else if (axis < axes->d[1] || axis > axes->d[axes->d[0]]) flat.d[++flat.d[0]] = shape_dim(from, axis);
-        uint32_t x = build_reshape(d->g, X, &flat);
-        uint32_t others = mul(d, products_beside(d, x, axes->d[1], true), products_beside(d, x, axes->d[1], false));
-        TO(0, mul(d, spread(d, DR), build_reshape(d->g, others, from)));
-        return;
+static int64_t dim_of(extent e) { return e.power ? -e.factor : e.factor; }
+
+/* The same along the run-time batch, which cannot be sliced: of a square of copies of the elements, each product taken
+ * anew, all but the diagonal.  The axes on either side are one each, where they are an extent. */
+static uint32_t products_of_square(D d, uint32_t x, int axis) {
+    const gradus_shape *from = shape_of(d, x);
+    const extent before = shape_extent(from, 0, axis), behind = shape_extent(from, axis + 1, shape_rank(from));
+    gradus_shape rows = *from;
+    if (before.power <= 1 && behind.power <= 1) {
+        rows = GRADUS_SHAPE(dim_of(before), shape_dim(from, axis), dim_of(behind));
+        axis = 1;
     }
-    uint32_t is_zero = equal(d, X, zero(d, X)), some = where(d, is_zero, one(d, X), X);
-    uint32_t p = spread(d, build_reduce(d->g, OP_prod, some, *axes));
-    uint32_t zeros = spread(d, build_reduce(d->g, OP_sum, where(d, is_zero, one(d, X), zero(d, X)), *axes));
-    uint32_t other_zeros = where(d, is_zero, sub(d, zeros, one(d, zeros)), zeros);
-    uint32_t others = where(d, equal(d, other_zeros, zero(d, zeros)), quotient(d, p, some), zero(d, p));
-    TO(0, mul(d, spread(d, DR), others));
+    if (shape_rank(&rows) == GRADUS_MAX_RANK)
+        return compose_fail(d->g, "prod", "the derivative along the batch of %s needs one axis more than there may be",
+                            shape_text(d->g, from));
+    gradus_shape row = rows, square; /* square[…, i, j, …] = x[…, j, …] */
+    for (int i = (int)++row.d[0]; i > axis + 1; i--) row.d[i] = row.d[i - 1];
+    square = row;
+    row.d[1 + axis] = 1;
+    const uint32_t i = build_iota(d->g, GRADUS_I64, &square, axis), j = build_iota(d->g, GRADUS_I64, &square, axis + 1);
+    const uint32_t copies = build_broadcast(d->g, build_reshape(d->g, x, &row), &square);
+    const uint32_t others = where(d, equal(d, i, j), one(d, copies), copies);
+    return build_reshape(d->g, build_reduce(d->g, OP_prod, others, (gradus_axes){{1, axis + 1}}), from);
 }
 
-/* max and min: dr shared by all that equal the result */
-static void gradient_extremum(D d) {
-    uint32_t hit = equal(d, X, spread(d, R));
-    uint32_t hits = build_reduce(d->g, OP_sum, where(d, hit, one(d, X), zero(d, X)), d->n->attr.axes);
-    TO(0, where(d, hit, spread(d, quotient(d, DR, hits)), zero(d, X)));
+static uint32_t products_of_others(D d, uint32_t x, int axis) {
+    if (shape_dim(shape_of(d, x), axis) < 0) return products_of_square(d, x, axis);
+    return mul(d, products_beside(d, x, axis, true), products_beside(d, x, axis, false));
 }
+
+/* dx = dr times the product of all others, one axis after the other.  It is made of products alone: zeros need no care. */
+static void gradient_prod(D d) {
+    const gradus_axes *axes = &d->n->attr.axes;
+    const int first = axes->d[1], last = axes->d[axes->d[0]];
+    uint32_t part[GRADUS_MAX_RANK], dx = DR; /* part[axis]: x where the axes behind are reduced */
+    if (!d->wants[0]) return;
+    part[last] = X;
+    for (int axis = last; axis > first; axis--)
+        part[axis - 1] = build_reduce(d->g, OP_prod, part[axis], (gradus_axes){{1, axis}});
+    for (int axis = first; axis <= last; axis++) {
+        const uint32_t x = part[axis], along = repeated(d, dx, shape_of(d, x), &(gradus_axes){{1, axis}});
+        dx = chain(d, along, products_of_others(d, x, axis));
+    }
+    TO(0, dx);
+}
+
+/* max and min: dr shared by all that equal the result; NaN to all where that is NaN */
+static void share_among_all(D d, uint32_t loses) {
+    uint32_t winners = build_reduce(d->g, OP_sum, where(d, loses, zero(d, X), one(d, X)), d->n->attr.axes);
+    uint32_t share = over(d, DR, where(d, equal(d, R, R), winners, number(d, NAN, R)));
+    TO(0, where(d, loses, zero(d, X), spread(d, share)));
+}
+
+static void gradient_max(D d) { share_among_all(d, less(d, X, spread(d, R))); }
+static void gradient_min(D d) { share_among_all(d, less(d, spread(d, R), X)); }
 
 /* --- contraction ------------------------------------------------------------------------------------------------- */
 

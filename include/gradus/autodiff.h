@@ -7,7 +7,16 @@
  * Only floating-point tensors have derivatives: `y` and every `x` must be F32 or F64.  Comparisons, floor, sign,
  * stop_gradient and a cast to an integer have derivative 0.  Asking for a derivative through argmax is an error.
  * At kinks: relu has 0 at 0, abs has sign(x), maximum and minimum halve between equals, max and min share equally
- * between all equals.
+ * between all equals, pow has 0 by its exponent where the base is not above 0.
+ *
+ * A cotangent (what arrives from the result) of exactly 0 stays 0, though the derivative be infinite or NaN there: so
+ * the gradient of where(x > 0, log x, 0) is 0 at 0, where log has 1/0, and so are derivatives of higher order of what is
+ * not chosen.  This holds for every operation but matmul, whose sums hold 0 times infinity as any does, and
+ * gradus_custom.  A cotangent that is NaN stays NaN, but where nothing flows whatever arrives: to what where, relu,
+ * maximum, minimum, max or min did not choose.
+ *
+ * Where the result of maximum, minimum, max or min is NaN, so is the gradient of all that it was chosen from, if the
+ * cotangent is not 0; so it is with clip, which is made of them.  relu at NaN passes the cotangent on.
  *
  * As with all builder calls, one that cannot be obeyed returns poison and the graph keeps the first error with the file
  * and line of the call.  A graph belongs to one thread at a time.  Lists that are returned belong to the graph.

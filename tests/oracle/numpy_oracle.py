@@ -329,7 +329,7 @@ ELEMENTWISE = {
     'sin': lipschitz(np.sin), 'cos': lipschitz(np.cos),
     'isfinite': lambda n, x: Value(np.isfinite(x.v), np.where(np.isfinite(x.e), 0.0, np.inf)),
     'stop_gradient': lambda n, x: x, 'check_index': lambda n, x: x, 'cast': cast, 'where': where,
-    'add': add, 'sub': sub, 'mul': mul, 'div': div, 'pow': power,
+    'add': add, 'sub': sub, 'mul': mul, 'multiply_no_nan': mul, 'div': div, 'divide_no_nan': div, 'pow': power,
     'maximum': extremum(np.maximum), 'minimum': extremum(np.minimum),
     'less': compare(np.less), 'less_equal': compare(np.less_equal), 'equal': compare(np.equal),
     'logical_not': logical(np.logical_not), 'logical_and': logical(np.logical_and),

@@ -69,6 +69,14 @@ static int expect_float(op_code op, gradus_dtype d, long double a, long double b
     case OP_div:
         *r = d == GRADUS_F32 ? (scalar){.f32 = (float)a / (float)b} : (scalar){.f64 = (double)a / (double)b};
         return 1;
+    case OP_multiply_no_nan:
+        if (a == 0 && !(b - b == 0)) v = a;
+        else return expect_float(OP_mul, d, a, b, r);
+        break;
+    case OP_divide_no_nan:
+        if (a == 0 && (b == 0 || b != b)) v = a;
+        else return expect_float(OP_div, d, a, b, r);
+        break;
     case OP_maximum: v = nan ? (long double)NAN : a > b ? a : b; break;
     case OP_minimum: v = nan ? (long double)NAN : a < b ? a : b; break;
     default: return 0;

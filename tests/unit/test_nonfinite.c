@@ -158,7 +158,7 @@ static const trial trials[] = {
     {"the first of two", two_faults, {1, 2, 3, 0, -100, 6}, "log: first NaN/Inf at [1, 0] of (2, 3): -inf from 0"},
     {"a name", named, {1, 2, 3, 0, 5, 6}, "log \"likelihood\": first NaN/Inf at [1, 0] of (2, 3): -inf from 0"},
     {"behind movement", moved, {1, 2, 3, 4, 100, 6}, "exp: first NaN/Inf at [1, 1] of (2, 3): inf from 100"},
-    {"gradient", gradient_of_sqrt, {1, 2, 3, 4, 0, 6}, "gradient of sqrt: div: first NaN/Inf at [1, 1] of (2, 3): inf from 0.5, 0"},
+    {"gradient", gradient_of_sqrt, {1, 2, 3, 4, 0, 6}, "gradient of sqrt: divide_no_nan: first NaN/Inf at [1, 1] of (2, 3): inf from 0.5, 0"},
     {"a function in C", function, {1, 2, 3, 4, 0, 6}, "reciprocal: first NaN/Inf at [1, 1] of (2, 3): inf"},
     {"a masked row", masked_softmax, {1, 2, 3, -4, -5, -6}, "div: first NaN/Inf at [1, 0] of (2, 3): nan from 0, 0"},
     {"a mask", masked_softmax, {1, -2, 3, -4, -5, 6}, NULL},
@@ -269,7 +269,7 @@ static void test_state(void **state) {
         }
         if (threads == 1) memcpy(first, error, sizeof first);
         assert_string_equal(first, error);
-        assert_non_null(strstr(error, "gradient of sqrt: div: first NaN/Inf at [0] of (2): "));
+        assert_non_null(strstr(error, "gradient of sqrt: divide_no_nan: first NaN/Inf at [0] of (2): "));
         destroy(&checked);
         destroy(&plain);
     }
