@@ -14,7 +14,7 @@ typedef struct {
     int32_t result; /* of the caller's thread; the others agree */
 } run;
 
-static void run_thread(void *context, int32_t thread, int32_t threads) {
+CALLS_GENERATED_CODE static void run_thread(void *context, int32_t thread, int32_t threads) {
     run *r = context;
     float_mode before = float_mode_enter();
     int32_t result = r->entry->function(&r->call, thread, threads);

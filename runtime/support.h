@@ -8,6 +8,14 @@
 
 #define PRINTF_LIKE(f, a) __attribute__((format(printf, f, a)))
 
+/* Clang's -fsanitize=function reads what stands before a function that is called by its address, and code that was made at
+ * run time has nothing there: a function that calls such code is marked. */
+#if defined(__clang__)
+#define CALLS_GENERATED_CODE __attribute__((no_sanitize("function")))
+#else
+#define CALLS_GENERATED_CODE
+#endif
+
 /* Memory through the hook: NULL where the allocator refuses.  memory_free takes NULL. */
 void *memory_reallocate(void *memory, size_t bytes);
 void *memory_zeroed(size_t bytes);

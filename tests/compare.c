@@ -5,6 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { SEED = 1 }; /* of first values */
+
 typedef struct {
     arena memory; /* of one entry and batch */
     gradus_graph *g;
@@ -90,12 +92,12 @@ static bool write_states(comparison *c) {
     return true;
 }
 
-/* A state after the call: its update's value, or what it was. */
+/* A state after the call: its update's value, or, without updated values, what it was. */
 static bool states_agree(comparison *c, const array *updated) {
     for (uint32_t i = 0; i < c->g->states.count; i++) {
         uint32_t id = c->g->states.items[i].node;
         array got = array_like(c, id), expected = bound_array(c, id);
-        for (uint32_t u = 0; u < c->e->updates.count; u++)
+        for (uint32_t u = 0; updated && u < c->e->updates.count; u++)
             if (c->e->updates.items[u].state == id) expected = updated[u];
         if (!good(c, gradus_program_read(c->program, graph_node(c->g, id)->attr.name, got.data, bytes_of(&got))) ||
             !equal(c, "state", i, &got, &expected))
@@ -116,26 +118,55 @@ static bool call_agrees(comparison *c) {
                       .memory = m,
                       .outputs = ARENA_ARRAY(m, array, e->n_outputs + 1),
                       .values = ARENA_ARRAY(m, array, e->updates.count + 1)};
-    if (!good(c, evaluate_entry(c->g, e, &how)) || !write_states(c)) return false;
+    const gradus_status expected = evaluate_entry(c->g, e, &how);
+    if ((expected != GRADUS_ERROR_ARGUMENT && !good(c, expected)) || !write_states(c)) return false;
     for (uint32_t i = 0; i < e->n_inputs; i++) in[i] = (gradus_in){bound_array(c, e->inputs[i]).data, 0};
     for (uint32_t i = 0; i < e->n_outputs; i++) {
         got[i] = array_like(c, e->outputs[i]);
         memset(got[i].data, 0xA5, bytes_of(&got[i]));
         out[i] = (gradus_out){got[i].data, 0};
     }
-    if (!good(c, gradus_call(c->program, e->name, c->batch, (gradus_inputs){in, e->n_inputs},
-                             (gradus_outputs){out, e->n_outputs})))
-        return false;
+    const gradus_status status = gradus_call(c->program, e->name, c->batch, (gradus_inputs){in, e->n_inputs},
+                                             (gradus_outputs){out, e->n_outputs});
+    if (status != expected)
+        return disagree(c, "compiled code has status %d, evaluator %d: %s", (int)status, (int)expected, gradus_last_error());
+    if (status != GRADUS_OK) return states_agree(c, NULL); /* an index was out of bounds: nothing is written */
     for (uint32_t i = 0; i < e->n_outputs; i++)
         if (!equal(c, "output", i, &got[i], &how.outputs[i])) return false;
     return states_agree(c, how.values);
 }
 
-static bool call_agrees_guarded(comparison *c) {
+static void bind_first(void *user, uint32_t id, const node *n, array *out) {
+    const comparison *c = user;
+    (void)id;
+    if (n->op == OP_seed) memcpy(out->data, (int64_t[]){SEED, 0}, 2 * sizeof(int64_t));
+    else good(c, gradus_program_read(c->program, n->attr.name, out->data, bytes_of(out)));
+}
+
+/* First values against the evaluator's, for which a state in another's first value is what the program has. */
+static bool first_values_agree(comparison *c) {
+    const uint32_t count = c->g->states.count;
+    uint32_t *ids = ARENA_ARRAY(&c->memory, uint32_t, count + 1);
+    array *first = ARENA_ARRAY(&c->memory, array, count + 1);
+    for (uint32_t i = 0; i < count; i++) ids[i] = c->g->states.items[i].init;
+    const entry init = {.name = "init", .outputs = ids, .n_outputs = count};
+    const evaluation how = {.batch = 1, .bind = bind_first, .user = c, .memory = &c->memory, .outputs = first};
+    if (!good(c, evaluate_entry(c->g, &init, &how))) return false;
+    for (uint32_t i = 0; i < count; i++) {
+        array got = array_like(c, c->g->states.items[i].node);
+        if (!good(c, gradus_program_read(c->program, graph_node(c->g, c->g->states.items[i].node)->attr.name, got.data,
+                                         bytes_of(&got))) ||
+            !equal(c, "first value", i, &got, &first[i]))
+            return false;
+    }
+    return true;
+}
+
+static bool agrees_guarded(comparison *c, bool (*agree)(comparison *)) {
     guard here;
     volatile bool agrees = false;
     if (GUARDED(&here)) {
-        agrees = call_agrees(c);
+        agrees = agree(c);
         guard_leave(&here);
     } else {
         disagree(c, "out of memory");
@@ -144,17 +175,30 @@ static bool call_agrees_guarded(comparison *c) {
     return agrees;
 }
 
+/* False without a word where an index among first values is out of bounds. */
+static bool initialize(const comparison *c) {
+    const gradus_status status = gradus_program_init(c->program, SEED);
+    if (status != GRADUS_ERROR_ARGUMENT) return good(c, status);
+    for (uint32_t id = 1; id < c->g->nodes.count; id++)
+        if (graph_node(c->g, id)->op == OP_check_index) return false;
+    return good(c, status);
+}
+
 bool graph_agrees(gradus_graph *g, const int64_t *batches, size_t n_batches, int32_t threads, source_of_values values,
                   char *why, size_t room) {
     comparison c = {.g = g, .values = values, .why = why, .room = room};
+    *why = '\0';
     int64_t most = 1;
     for (size_t i = 0; i < n_batches; i++) most = batches[i] > most ? batches[i] : most;
     bool agrees = good(&c, gradus_jit(g, gradus_compile_options(.max_batch = most, .threads = threads), &c.program));
-    for (uint32_t i = 0; i < g->entries.count; i++) {
+    const bool initialized = agrees && initialize(&c);
+    if (initialized) agrees = agrees_guarded(&c, first_values_agree);
+    else agrees = agrees && *why == '\0';
+    for (uint32_t i = 0; i < g->entries.count && initialized; i++) {
         for (size_t b = 0; b < n_batches && agrees; b++) {
             c.e = &g->entries.items[i];
-            c.batch = batches[b];
-            agrees = good(&c, gradus_program_init(c.program, 1)) && call_agrees_guarded(&c);
+            c.batch = c.e->max_batch && batches[b] > c.e->max_batch ? c.e->max_batch : batches[b];
+            agrees = initialize(&c) && agrees_guarded(&c, call_agrees);
         }
     }
     gradus_program_destroy(&c.program);

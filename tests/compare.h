@@ -13,8 +13,9 @@ typedef struct {
     void *user;
 } source_of_values;
 
-/* Compiles the graph for `threads` threads and runs every entry point once with each of the batches: whether outputs and
- * states are what the evaluator makes of the same values.  Where not, `why` says it in words. */
+/* Compiles the graph for `threads` threads and runs every entry point once with each of the batches, those above its
+ * max_batch as that: whether first values, outputs and states are what the evaluator makes of the same values, and an index
+ * out of bounds is an error of both, after which the state is as it was.  Where not, `why` says it in words. */
 bool graph_agrees(gradus_graph *g, const int64_t *batches, size_t n_batches, int32_t threads, source_of_values values,
                   char *why, size_t room);
 

@@ -7,6 +7,7 @@
  *     GRADUS_RANDOM_KEEP=DIRECTORY                   leaves the calls there
  */
 #include "tests/cmocka_all.h"
+#include "tests/environment.h"
 #include "tests/file.h"
 #include "tests/python.h"
 #include "tests/random_graph.h"
@@ -17,11 +18,6 @@
 #include <sys/stat.h>
 
 enum { PATH = 512, GRAPHS_A_RUN = 50 }; /* of the oracle: a command line has an end */
-
-static uint64_t from_environment(const char *name, uint64_t otherwise) {
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
-}
 
 static void write_into(const char *directory, const char *name, const void *data, size_t bytes) {
     char path[2 * PATH];
@@ -95,7 +91,7 @@ static void random_graphs(void **state) {
     (void)state;
     const char *python = find_python("numpy"), *keep = getenv("GRADUS_RANDOM_KEEP"), *temporary = getenv("TMPDIR");
     if (!python) skip();
-    uint64_t first = from_environment("GRADUS_RANDOM_FIRST", 1), count = from_environment("GRADUS_RANDOM_COUNT", 300);
+    uint64_t first = number_from_environment("GRADUS_RANDOM_FIRST", 1), count = number_from_environment("GRADUS_RANDOM_COUNT", long_run() ? 10000 : 300);
     char root[PATH / 4];
     int wrong = 0;
     for (uint64_t seed = first; seed < first + count && !wrong; seed += GRAPHS_A_RUN) {

@@ -8,6 +8,7 @@
  *     GRADUS_RANDOM_SHRINK=N                         shrinks the graph of seed N, also where it crashes
  */
 #include "tests/compare.h"
+#include "tests/environment.h"
 #include "tests/random_graph.h"
 #include "tests/shrink.h"
 
@@ -20,11 +21,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static uint64_t from_environment(const char *name, uint64_t otherwise) {
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
-}
 
 static bool agrees(gradus_graph *g, uint64_t seed, char *why, size_t room) {
     static const int64_t batches[] = {5, 1};
@@ -84,8 +80,8 @@ static void say_which(int signal_number) {
 static void test_random_graphs(void **state) {
     (void)state;
     signal(SIGABRT, say_which);
-    uint64_t first = from_environment("GRADUS_RANDOM_FIRST", 1), count = from_environment("GRADUS_RANDOM_COUNT", 300);
-    uint64_t single = from_environment("GRADUS_RANDOM_SHRINK", 0);
+    uint64_t first = number_from_environment("GRADUS_RANDOM_FIRST", 1), count = number_from_environment("GRADUS_RANDOM_COUNT", long_run() ? 10000 : 300);
+    uint64_t single = number_from_environment("GRADUS_RANDOM_SHRINK", 0);
     if (single) {
         gradus_graph *g = graph_for(single);
         report(g, single);

@@ -6,16 +6,12 @@
  *     GRADUS_RANDOM_FIRST=N GRADUS_RANDOM_COUNT=M    M tables of the seed N instead of 400 of the seed 1
  */
 #include "tests/cmocka_all.h"
+#include "tests/environment.h"
 #include "tests/python.h"
 
 #include <gradus/csv.h>
 #include <inttypes.h>
 #include <string.h>
-
-static uint64_t from_environment(const char *name, uint64_t otherwise) {
-    const char *value = getenv(name);
-    return value && *value ? strtoull(value, NULL, 10) : otherwise;
-}
 
 static void check_classes(FILE *expected, const gradus_data *data, int count, const char *path) {
     const char *const *names = NULL;
@@ -65,7 +61,7 @@ static void random_tables(void **state) {
     (void)state;
     const char *python = find_python("csv");
     if (!python) skip();
-    uint64_t seed = from_environment("GRADUS_RANDOM_FIRST", 1), count = from_environment("GRADUS_RANDOM_COUNT", 400);
+    uint64_t seed = number_from_environment("GRADUS_RANDOM_FIRST", 1), count = number_from_environment("GRADUS_RANDOM_COUNT", long_run() ? 10000 : 400);
     char directory[] = "/tmp/gradus-tables-XXXXXX";
     assert_non_null(mkdtemp(directory));
     assert_int_equal(

@@ -2,11 +2,7 @@
  *
  * The emitted functions of emit/math.h, as machine code of this host, against the evaluator's: bit for bit the same, at
  * several vector widths.  Nothing outside the module can be resolved, so a call of the C library would fail to link. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <cmocka.h>
+#include "tests/cmocka_all.h"
 
 #include "emit/math.h"
 #include "rules/math.h"
@@ -251,7 +247,7 @@ static void fill(const function *f, gradus_dtype dtype) {
     }
 }
 
-static void functions_agree(const variant *v, LLVMOrcLLJITRef jit) {
+CALLS_GENERATED_CODE static void functions_agree(const variant *v, LLVMOrcLLJITRef jit) {
     for (unsigned k = 0; k < FUNCTIONS; k++) {
         const function *f = &functions[k];
         if (!emit_math_has(f->op, v->dtype)) continue;
@@ -268,7 +264,7 @@ static void functions_agree(const variant *v, LLVMOrcLLJITRef jit) {
     }
 }
 
-static void random_agrees(const variant *v, LLVMOrcLLJITRef jit) {
+CALLS_GENERATED_CODE static void random_agrees(const variant *v, LLVMOrcLLJITRef jit) {
     const uint64_t seed = 0x123456789abcdef0u, counter = 0xfedcba9876543210u, first = 0x12345;
     compiled_random run;
     *(void **)&run = symbol(jit, "random");

@@ -8,6 +8,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/environment.h"
+
 #include "rules/math.h"
 
 #include <float.h>
@@ -74,11 +76,6 @@ static const function functions[] = {
     {"floor", math_floor_f32, math_floor_f64, floor, exact_floor, 0, 0, -1e4, 1e4},
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
-
-static bool long_run(void) {
-    const char *value = getenv("GRADUS_LONG");
-    return value && strcmp(value, "1") == 0;
-}
 
 static uint64_t random_state = 88172645463325252u;
 
