@@ -44,6 +44,10 @@ void call_out_of_memory(call *c);                  /* the graph now has failed; 
 #define PLAIN(type, name, parameters, arguments) \
     type(gradus_##name) parameters { return gradus_##name##_at arguments; }
 
+/* The id of updates without a graph that were to be of some parameters, but there were none: gradus_join and gradus_define
+ * refuse them.  GRADUS_NO_UPDATES has 0. */
+#define UPDATES_OF_NOTHING UINT32_MAX
+
 /* A CALL with options of type T, which `operands` and `expression` know as `o`.  Options that cannot be read are the
  * graph's error. */
 #define CALL_WITH(T, options, on_graph, op, operands, expression) \

@@ -69,10 +69,18 @@ static gradus_graph *enter_updates(call *c, gradus_graph *graph, const char *fil
     return call_enter(c, c->graph, file, line, op, NO_OPERANDS);
 }
 
+/* Whether these updates are none because something is wrong; then the graph has the error. */
+static bool of_nothing(gradus_graph *g, const char *op, gradus_updates updates) {
+    if (updates.graph || updates.id != UPDATES_OF_NOTHING) return false;
+    compose_fail(g, op, "the updates are of a gradus_apply without parameters, which trains nothing");
+    return true;
+}
+
 static gradus_updates join(gradus_graph *g, gradus_update_list list) {
     const gradus_updates none = {g, 0};
     uint32_t count = 0, room = 0;
     for (size_t i = 0; i < list.count; i++) {
+        if (of_nothing(g, "join", list.items[i])) return none;
         if (!list.items[i].graph) continue;
         if (list.items[i].id >= g->updates.count) {
             compose_fail(g, "join", "updates that are not of this graph");
@@ -102,6 +110,8 @@ gradus_updates gradus_join_at(const char *file, int line, gradus_update_list lis
     ENTER;
     call c;
     gradus_graph *const g = enter_updates(&c, NULL, file, line, "join", list);
+    for (size_t i = 0; !c.graph && i < list.count && list.items; i++)
+        if (list.items[i].id == UPDATES_OF_NOTHING) return list.items[i];
     if (!g) return (gradus_updates){c.graph, 0};
     if (GUARDED(&c.guard)) {
         call_at(&c, file, line);
@@ -263,7 +273,7 @@ static uint32_t *ids_of(gradus_graph *g, gradus_tensors list) {
 
 static void define(gradus_graph *g, const char *name, gradus_tensors inputs, gradus_tensors outputs,
                    gradus_updates updates, const gradus_define_options *o) {
-    if (!entry_name(g, name)) return;
+    if (!entry_name(g, name) || of_nothing(g, "define", updates)) return;
     if (updates.graph && updates.id >= g->updates.count) {
         compose_fail(g, "define", "the updates are not of this graph");
         return;

@@ -58,6 +58,51 @@ PLAIN(gradus_tensor, log_softmax, (gradus_tensor x, int axis), (NULL, 0, x, axis
 
 /* --- losses ---------------------------------------------------------------------------------------------------- */
 
+/* "; write gradus_reshape(labels, GRADUS_SHAPE(GRADUS_BATCH, 1))", where extents of 1 are all that `from` lacks or has
+ * too many; else "". */
+static const char *reshape_hint(gradus_graph *g, const char *what, const gradus_shape *from, const gradus_shape *to) {
+    int64_t i = 1, j = 1;
+    for (;; i++, j++) {
+        while (i <= from->d[0] && from->d[i] == 1) i++;
+        while (j <= to->d[0] && to->d[j] == 1) j++;
+        if (i > from->d[0] || j > to->d[0]) break;
+        if (from->d[i] != to->d[j]) return "";
+    }
+    if (i <= from->d[0] || j <= to->d[0]) return "";
+    text hint = {.memory = &g->memory};
+    text_append(&hint, "; write gradus_reshape(%s, GRADUS_SHAPE(", what);
+    for (int64_t k = 1; k <= to->d[0]; k++) {
+        const long long dim = to->d[k];
+        text_append(&hint, k > 1 ? ", " : "");
+        if (dim >= 0) text_append(&hint, "%lld", dim);
+        else if (dim == GRADUS_BATCH) text_append(&hint, "GRADUS_BATCH");
+        else text_append(&hint, "%lld * GRADUS_BATCH", -dim);
+    }
+    text_append(&hint, "))");
+    return hint.data;
+}
+
+/* Whether broadcasting to the shape of y repeats elements of x. */
+static bool grows(const gradus_shape *x, const gradus_shape *y) {
+    for (int back = 1; back <= shape_rank(y); back++) {
+        const int64_t mine = back <= shape_rank(x) ? shape_dim(x, shape_rank(x) - back) : 1;
+        if (mine == 1 && shape_dim(y, shape_rank(y) - back) != 1) return true;
+    }
+    return false;
+}
+
+/* Two operands of an elementwise loss, broadcast to one shape.  One may be repeated for the other; where both would be, as
+ * (B, 1) and (B) for (B, B), each prediction would meet the labels of all rows. */
+static bool loss_pair(gradus_graph *g, const char *op, const char *second, uint32_t *x, uint32_t *y) {
+    const gradus_shape *xs = &graph_node(g, *x)->shape, *ys = &graph_node(g, *y)->shape;
+    if (!grows(xs, ys) || !grows(ys, xs)) return compose_pair(g, op, DTYPES_FLOATS, x, y);
+    gradus_shape all;
+    if (!compose_shape(g, op, (uint32_t[]){*x, *y}, 2, &all)) return false;
+    compose_fail(g, op, "shapes %s and %s would broadcast to %s, each row against all rows%s", shape_text(g, xs),
+                 shape_text(g, ys), shape_text(g, &all), reshape_hint(g, second, ys, xs));
+    return false;
+}
+
 static const char cross_entropy[] = "softmax_cross_entropy";
 
 /* Class numbers: log(sum(exp(z - m))) - (z - m) at the label. */
@@ -71,8 +116,9 @@ static uint32_t against_classes(gradus_graph *g, uint32_t logits, uint32_t label
     if (!shape_equal(ys, &rows))
         return compose_fail(g, cross_entropy,
                             "logits %s and class numbers %s; the labels' shape must be %s, the logits' "
-                            "without the classes",
-                            shape_text(g, zs), shape_text(g, ys), shape_text(g, &rows));
+                            "without the classes%s",
+                            shape_text(g, zs), shape_text(g, ys), shape_text(g, &rows),
+                            reshape_hint(g, "labels", ys, &rows));
     softened s;
     if (!soften(g, cross_entropy, logits, -1, &s)) return 0;
     const uint32_t hot = compose_one_hot(g, cross_entropy, labels, classes);
@@ -85,9 +131,10 @@ static uint32_t against_probabilities(gradus_graph *g, uint32_t logits, uint32_t
     const gradus_shape *zs = &graph_node(g, logits)->shape, *ys = &graph_node(g, labels)->shape;
     if (!compose_same_dtype(g, cross_entropy, logits, labels)) return 0;
     if (!shape_equal(zs, ys))
-        return compose_fail(g, cross_entropy, "logits %s and probabilities %s; their shapes must be equal, or the labels class "
-                            "numbers, i32 or i64: gradus_cast(…, GRADUS_I32)",
-                            shape_text(g, zs), shape_text(g, ys));
+        return compose_fail(g, cross_entropy,
+                            "logits %s and probabilities %s; their shapes must be equal, or the labels class "
+                            "numbers, i32 or i64: gradus_cast(…, GRADUS_I32)%s",
+                            shape_text(g, zs), shape_text(g, ys), reshape_hint(g, "labels", ys, zs));
     const uint32_t log = log_softmax(g, cross_entropy, logits, -1);
     const uint32_t weighted = build_op2(g, OP_mul, labels, log);
     return build_op(g, OP_neg, compose_reduce_axis(g, OP_sum, weighted, shape_rank(zs) - 1, false));
@@ -113,7 +160,7 @@ PLAIN(gradus_tensor, softmax_cross_entropy, (gradus_tensor logits, gradus_tensor
 
 /* (max(z, 0) - z y) + log1p(exp(-|z|)) */
 static uint32_t binary_cross_entropy(gradus_graph *g, uint32_t z, uint32_t y) {
-    if (!compose_pair(g, "binary_cross_entropy", DTYPES_FLOATS, &z, &y)) return 0;
+    if (!loss_pair(g, "binary_cross_entropy", "labels", &z, &y)) return 0;
     const uint32_t linear = build_op2(g, OP_sub, compose_positive_part(g, z), build_op2(g, OP_mul, z, y));
     return build_op2(g, OP_add, linear, compose_log1p_exp_part(g, z));
 }
@@ -124,7 +171,7 @@ gradus_tensor gradus_binary_cross_entropy_at(const char *file, int line, gradus_
 PLAIN(gradus_tensor, binary_cross_entropy, (gradus_tensor logits, gradus_tensor labels), (NULL, 0, logits, labels))
 
 static uint32_t mean_squared_error(gradus_graph *g, uint32_t x, uint32_t y) {
-    if (!compose_pair(g, "mean_squared_error", DTYPES_FLOATS, &x, &y)) return 0;
+    if (!loss_pair(g, "mean_squared_error", "y", &x, &y)) return 0;
     return compose_square(g, build_op2(g, OP_sub, x, y));
 }
 

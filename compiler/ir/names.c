@@ -76,15 +76,20 @@ bool compose_name(gradus_graph *g, const char *op, const char *name) {
 
 /* --- finding --------------------------------------------------------------------------------------------------- */
 
-/* How many letters to insert, remove or change (Levenshtein 1966); `row` has room for strlen(b) + 1. */
-static size_t distance(const char *a, const char *b, size_t *row) {
+/* How many letters of a to insert, remove or change for b (Levenshtein 1966); `row` has room for strlen(b) + 1.  Where a is
+ * a pattern, `*` stands for any letters and `?` for one, for nothing. */
+static size_t distance(const char *a, bool pattern, const char *b, size_t *row) {
     const size_t n = strlen(b);
     for (size_t j = 0; j <= n; j++) row[j] = j;
     for (size_t i = 0; a[i]; i++) {
+        const bool any = pattern && a[i] == '*', one = pattern && a[i] == '?';
+        for (size_t j = 1; any && j <= n; j++)
+            if (row[j - 1] < row[j]) row[j] = row[j - 1];
+        if (any) continue;
         size_t diagonal = row[0];
-        row[0] = i + 1;
+        row[0] = row[0] + 1;
         for (size_t j = 1; j <= n; j++) {
-            size_t best = diagonal + (a[i] != b[j - 1]);
+            size_t best = diagonal + (!one && a[i] != b[j - 1]);
             diagonal = row[j];
             if (row[j] + 1 < best) best = row[j] + 1;
             if (row[j - 1] + 1 < best) best = row[j - 1] + 1;
@@ -94,34 +99,46 @@ static size_t distance(const char *a, const char *b, size_t *row) {
     return row[n];
 }
 
-/* Up to three names that might have been meant: `; near it: "fc1/kernel", "fc2/bias"`, "" where none is near. */
-static const char *near_names(gradus_graph *g, const char *name) {
-    enum { SHOWN = 3 };
-    const char *near[SHOWN] = {NULL};
-    size_t how_far[SHOWN] = {SIZE_MAX, SIZE_MAX, SIZE_MAX};
+enum { SHOWN = 3 };
+typedef struct {
+    const char *names[SHOWN]; /* the nearest first; NULL after the last */
+    size_t how_far[SHOWN];
+} nearest;
+
+static void consider(nearest *n, const char *name, size_t far) {
+    for (int i = 0; i < SHOWN; i++) {
+        if (n->names[i] && far >= n->how_far[i]) continue;
+        for (int j = SHOWN - 1; j > i; j--) n->names[j] = n->names[j - 1], n->how_far[j] = n->how_far[j - 1];
+        n->names[i] = name;
+        n->how_far[i] = far;
+        return;
+    }
+}
+
+/* Up to three names that might have been meant: `; near it: "fc1/kernel", "fc2/bias"`.  Where none is near, "", and for a
+ * pattern, which means parameters, the first three of these: `; there are "w", "b"`. */
+static const char *near_names(gradus_graph *g, const char *name, bool pattern) {
+    nearest near = {{NULL}, {0}}, first = near;
     const size_t length = strlen(name), limit = length / 3 + 2;
     size_t *row = NULL, room = 0;
     for (uint32_t id = 1; id < g->nodes.count; id++) {
         const char *mine = name_of(graph_node(g, id));
-        if (!mine) continue;
+        if (!mine || (pattern && graph_node(g, id)->op != OP_param)) continue;
         const size_t n = strlen(mine);
+        consider(&first, mine, id);
         const bool inside = strstr(mine, name) != NULL;
-        if (!inside && (n > length + limit || length > n + limit)) continue;
+        if (!inside && !pattern && (n > length + limit || length > n + limit)) continue;
         if (n >= room) row = ARENA_ARRAY(&g->memory, size_t, room = n + 1);
-        size_t far = distance(name, mine, row);
+        size_t far = distance(name, pattern, mine, row);
         if (inside && far > limit) far = limit;
-        if (far > limit) continue;
-        for (int i = 0; i < SHOWN; i++) {
-            if (far >= how_far[i]) continue;
-            for (int j = SHOWN - 1; j > i; j--) near[j] = near[j - 1], how_far[j] = how_far[j - 1];
-            near[i] = mine;
-            how_far[i] = far;
-            break;
-        }
+        if (far <= limit) consider(&near, mine, far);
     }
     text t = {.memory = &g->memory};
     text_append(&t, "%s", "");
-    for (int i = 0; i < SHOWN && near[i]; i++) text_append(&t, "%s\"%s\"", i ? ", " : "; near it: ", near[i]);
+    const bool list = pattern && !near.names[0];
+    const char *const *shown = list ? first.names : near.names;
+    for (int i = 0; i < SHOWN && shown[i]; i++)
+        text_append(&t, "%s\"%s\"", i ? ", " : list ? "; there are " : "; near it: ", shown[i]);
     return t.data;
 }
 
@@ -130,7 +147,7 @@ static uint32_t find(gradus_graph *g, const char *name) {
     const uint32_t id = graph_named(g, name);
     if (!id)
         graph_fail(g, GRADUS_ERROR_NOT_FOUND, "find", "no input, parameter, state or named tensor is \"%s\"%s", name,
-                   near_names(g, name));
+                   near_names(g, name, false));
     return id;
 }
 
@@ -154,25 +171,37 @@ gradus_tensor gradus_named_at(const char *file, int line, gradus_tensor x, const
 }
 PLAIN(gradus_tensor, named, (gradus_tensor x, const char *name), (NULL, 0, x, name))
 
-gradus_tensors gradus_params(gradus_graph *graph, const char *pattern) {
-    ENTER;
-    call c;
-    gradus_graph *const g = call_enter(&c, graph, NULL, 0, "params", NO_OPERANDS);
-    if (!g) return (gradus_tensors){NULL, 0};
-    if (!GUARDED(&c.guard)) {
-        call_out_of_memory(&c);
-        return (gradus_tensors){NULL, 0};
-    }
-    gradus_tensor *found = ARENA_ARRAY(&g->memory, gradus_tensor, g->states.count);
-    size_t count = 0;
+static size_t params(gradus_graph *g, const char *pattern, gradus_tensor *found) {
+    size_t count = 0, all = 0;
     for (uint32_t i = 0; i < g->states.count; i++) {
         const node *n = graph_node(g, g->states.items[i].node);
-        if (n->op != OP_param || (pattern && !name_matches(n->attr.name, pattern))) continue;
-        found[count++] = (gradus_tensor){g, g->states.items[i].node};
+        if (n->op != OP_param) continue;
+        all++;
+        if (!pattern || name_matches(n->attr.name, pattern))
+            found[count++] = (gradus_tensor){g, g->states.items[i].node};
     }
+    if (pattern && !count)
+        graph_fail(g, GRADUS_ERROR_NOT_FOUND, "params", "no parameter's name matches \"%s\"%s", pattern,
+                   all ? near_names(g, pattern, true) : ": the graph has no parameters yet");
+    return count;
+}
+
+gradus_tensors gradus_params_at(const char *file, int line, gradus_graph *graph, const char *pattern) {
+    ENTER;
+    call c;
+    gradus_graph *const g = call_enter(&c, graph, file, line, "params", NO_OPERANDS);
+    if (!g) return GRADUS_NO_TENSORS;
+    if (!GUARDED(&c.guard)) {
+        call_out_of_memory(&c);
+        return GRADUS_NO_TENSORS;
+    }
+    call_at(&c, file, line);
+    gradus_tensor *found = ARENA_ARRAY(&g->memory, gradus_tensor, g->states.count);
+    const size_t count = params(g, pattern, found);
     call_leave(&c);
     return (gradus_tensors){found, count};
 }
+PLAIN(gradus_tensors, params, (gradus_graph * graph, const char *pattern), (NULL, 0, graph, pattern))
 
 /* --- asking ---------------------------------------------------------------------------------------------------- */
 

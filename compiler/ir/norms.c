@@ -143,6 +143,7 @@ static bool check_batch_options(gradus_graph *g, const char *op, double momentum
 
 typedef struct {
     uint32_t gamma, beta, mean, variance; /* of the channels' shape; 0: none */
+    bool frozen;                          /* mean and variance stay as they are */
 } channel_states;
 
 static channel_states make_states(gradus_graph *g, const char *op, gradus_dtype dtype, int64_t channels,
@@ -150,7 +151,7 @@ static channel_states make_states(gradus_graph *g, const char *op, gradus_dtype 
     const gradus_shape shape = GRADUS_SHAPE(channels);
     const gradus_initializer zeros = gradus_zeros(), ones = gradus_ones();
     const char *name = compose_layer_name(g, o->name, op);
-    channel_states s = {0};
+    channel_states s = {.frozen = o->frozen_statistics};
     if (!o->no_scale)
         s.gamma =
             compose_layer_state(g, OP_param, name, "gamma", dtype, &shape, o->gamma_init.kind ? &o->gamma_init : &ones);
@@ -160,6 +161,20 @@ static channel_states make_states(gradus_graph *g, const char *op, gradus_dtype 
     return s;
 }
 
+/* Mean and variance that x is normalised by. */
+static moments statistics(gradus_graph *g, const char *op, uint32_t x, const gradus_axes *others,
+                          const gradus_shape *kept, const channel_states *s, double momentum) {
+    if (s->frozen) return (moments){build_reshape(g, s->mean, kept), build_reshape(g, s->variance, kept)};
+    const gradus_shape shape = graph_node(g, x)->shape;
+    /* Where the mode is known not to be training, nothing depends on the batch's statistics, derivatives neither. */
+    const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
+    const uint32_t seen = build_op3(g, OP_where, build_broadcast(g, training, &shape), x, compose_like(g, x, 0));
+    moments m = seen ? moments_of(g, op, seen, others) : (moments){0, 0};
+    m.mean = running(g, training, m.mean, s->mean, momentum);
+    m.variance = running(g, training, m.variance, s->variance, momentum);
+    return m;
+}
+
 static uint32_t normalized(gradus_graph *g, const char *op, uint32_t x, int axis, channel_states s, double momentum,
                            double epsilon) {
     const gradus_shape shape = graph_node(g, x)->shape;
@@ -167,12 +182,7 @@ static uint32_t normalized(gradus_graph *g, const char *op, uint32_t x, int axis
     const gradus_shape kept = others_one(&shape, &channels);
     gradus_axes others;
     if (!batch_axes(g, op, x, axis, &others)) return 0;
-    /* Where the mode is known not to be training, nothing depends on the batch's statistics, derivatives neither. */
-    const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
-    const uint32_t seen = build_op3(g, OP_where, build_broadcast(g, training, &shape), x, compose_like(g, x, 0));
-    moments m = seen ? moments_of(g, op, seen, &others) : (moments){0, 0};
-    m.mean = running(g, training, m.mean, s.mean, momentum);
-    m.variance = running(g, training, m.variance, s.variance, momentum);
+    const moments m = statistics(g, op, x, &others, &kept, &s, momentum);
     uint32_t scale = reciprocal_root(g, m.variance, epsilon);
     if (s.gamma) scale = build_op2(g, OP_mul, scale, build_reshape(g, s.gamma, &kept));
     return scaled(g, x, m.mean, scale, build_reshape(g, s.beta, &kept));

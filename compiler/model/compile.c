@@ -117,9 +117,19 @@ static gradus_tensor loss_of(const compilation *c) {
     return gradus_mean_at(AT, loss, EVERYWHERE, false);
 }
 
-/* The share of what is true. */
-static gradus_tensor share(const compilation *c, gradus_tensor right) {
+/* The share of what is true where it is known: a NaN is no NaN's equal. */
+static gradus_tensor share(const compilation *c, gradus_tensor right, gradus_tensor known) {
+    right = gradus_logical_and_at(AT, right, known);
     return gradus_mean_at(AT, gradus_cast_at(AT, right, c->m->training.output_dtype), EVERYWHERE, false);
+}
+
+static gradus_tensor no_nan(const compilation *c, gradus_tensor x) { return gradus_equal_at(AT, x, x); }
+
+/* Of classes: whether no class of the row is NaN, nor, where labels are probabilities, of its label. */
+static gradus_tensor row_known(const compilation *c) {
+    gradus_tensor known = no_nan(c, c->logits);
+    if (!c->m->training.classes) known = gradus_logical_and_at(AT, known, no_nan(c, c->labels));
+    return gradus_all_at(AT, known, GRADUS_AXES(-1), false);
 }
 
 static gradus_tensor above_half(const compilation *c, gradus_tensor x) {
@@ -127,7 +137,8 @@ static gradus_tensor above_half(const compilation *c, gradus_tensor x) {
 }
 
 static gradus_tensor binary_accuracy(const compilation *c) {
-    return share(c, gradus_equal_at(AT, above_half(c, c->prediction), above_half(c, c->labels)));
+    const gradus_tensor right = gradus_equal_at(AT, above_half(c, c->prediction), above_half(c, c->labels));
+    return share(c, right, gradus_logical_and_at(AT, no_nan(c, c->prediction), no_nan(c, c->labels)));
 }
 
 /* The number of the class that a label says, in the dtype of argmax or of the labels. */
@@ -139,10 +150,10 @@ static gradus_tensor label_class(const compilation *c) {
 static gradus_tensor categorical_accuracy(const compilation *c) {
     gradus_tensor wanted = label_class(c), best = gradus_argmax_at(AT, c->logits, GRADUS_AXES(-1), false);
     if (gradus_dtype_of(wanted) == GRADUS_I64) best = gradus_cast_at(AT, best, GRADUS_I64);
-    return share(c, gradus_equal_at(AT, best, wanted));
+    return share(c, gradus_equal_at(AT, best, wanted), row_known(c));
 }
 
-/* Fewer than k classes are above the label's, and all are finite: nothing is below a NaN. */
+/* Fewer than k classes are above the label's. */
 static gradus_tensor top_k_accuracy(const compilation *c, int64_t k) {
     gradus_shape column = gradus_shape_of(c->logits);
     column.d[column.d[0]] = 1;
@@ -150,9 +161,8 @@ static gradus_tensor top_k_accuracy(const compilation *c, int64_t k) {
     const gradus_tensor own = gradus_take_along_axis_at(AT, c->logits, index, -1);
     const gradus_tensor above = gradus_cast_at(AT, gradus_greater_at(AT, c->logits, own), GRADUS_I32);
     const gradus_tensor count = gradus_sum_at(AT, above, GRADUS_AXES(-1), false);
-    const gradus_tensor finite = gradus_all_at(AT, gradus_isfinite_at(AT, c->logits), GRADUS_AXES(-1), false);
     const gradus_tensor few = gradus_less_at(AT, count, gradus_like_at(AT, count, (double)k));
-    return share(c, gradus_logical_and_at(AT, few, finite));
+    return share(c, few, row_known(c));
 }
 
 /* A metric under its name, behind the others. */

@@ -45,10 +45,11 @@ static gradus_status check_options(fit *f) {
     return fault ? WRONG(".schedule: %s", fault) : GRADUS_OK;
 }
 
-/* The last rows are the validation's, as many as Keras takes. */
+/* The last rows are the validation's, as many as Keras takes, but that a number such as 0.8, which is no binary fraction,
+ * or 0.8f, means what it says. */
 static gradus_status split(fit *f) {
     const int64_t rows = gradus_data_rows(f->data);
-    const int64_t kept = (int64_t)floor((double)rows * (1 - f->o.validation_split));
+    const int64_t kept = rows - (int64_t)ceil((double)rows * f->o.validation_split - 1e-3);
     f->validation = f->o.validation_data;
     if (f->o.validation_split == 0) return GRADUS_OK;
     if (kept < 1 || kept >= rows)

@@ -101,6 +101,7 @@ static gradus_tensor build_batch_norm(arena *memory, const model_layer *l, gradu
         .name = l->name,
         .no_scale = o->no_scale,
         .no_center = o->no_center,
+        .frozen_statistics = l->frozen,
     };
     return gradus_batch_norm_at(l->file, l->line, x, &given);
 }

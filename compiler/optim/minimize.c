@@ -167,9 +167,9 @@ static uint32_t minimize(gradus_graph *g, uint32_t loss, const gradus_optimizer 
 
 static uint32_t apply(gradus_graph *g, const gradus_optimizer *how, gradus_tensors params, gradus_tensors grads) {
     if (!check_optimizer(g, "apply", how)) return 0;
+    if (params.count == 0) return compose_fail(g, "apply", "there are no parameters");
     if (params.count != grads.count)
         return compose_fail(g, "apply", "%zu parameters, but %zu gradients", params.count, grads.count);
-    if (params.count == 0) return compose_fail(g, "apply", "there are no parameters");
     uint32_t *p = ARENA_ARRAY(&g->memory, uint32_t, params.count), *dp = ARENA_ARRAY(&g->memory, uint32_t, grads.count);
     for (size_t i = 0; i < params.count; i++) {
         p[i] = params.items[i].id;
@@ -200,7 +200,14 @@ gradus_updates gradus_apply_at(const char *file, int line, gradus_optimizer opti
                                gradus_tensors grads) {
     ENTER;
     call c;
-    gradus_graph *g = call_enter(&c, NULL, file, line, "apply", params);
+    gradus_graph *g = NULL;
+    for (size_t i = 0; params.count == 0 && !g && grads.items && i < grads.count; i++) g = grads.items[i].graph;
+    if (params.count == 0 && !g && !optimizer.rate.graph) {
+        char place[SOURCE_TEXT];
+        fail(GRADUS_ERROR_ARGUMENT, "%sapply: there are no parameters", source_text((source){file, line}, place));
+        return (gradus_updates){NULL, UPDATES_OF_NOTHING};
+    }
+    g = call_enter(&c, g ? g : optimizer.rate.graph, file, line, "apply", params);
     if (g) g = call_enter(&c, g, file, line, "apply", grads);
     if (g && optimizer.rate.graph) g = call_enter(&c, g, file, line, "apply", OPERANDS(optimizer.rate));
     if (!g) return (gradus_updates){c.graph, 0};

@@ -154,8 +154,12 @@ GRADUS_API gradus_tensor gradus_find(gradus_graph *graph, const char *name);
 #define gradus_find(...) gradus_find_at(GRADUS_HERE_, __VA_ARGS__)
 
 /* The parameters whose names match, in the order of making: `*` stands for any characters (also '/'), `?` for one; NULL
- * is all.  Empty where none does, or the graph has failed. */
+ * is all, be they none.
+ * Errors: GRADUS_ERROR_NOT_FOUND where a pattern matches none, with names that are near.  After an error the list is
+ * empty. */
+GRADUS_API gradus_tensors gradus_params_at(const char *file, int line, gradus_graph *graph, const char *pattern);
 GRADUS_API gradus_tensors gradus_params(gradus_graph *graph, const char *pattern);
+#define gradus_params(...) gradus_params_at(GRADUS_HERE_, __VA_ARGS__)
 
 /* Of a tensor; of poison: rank 0, 0 (no dtype) and NULL.  A tensor without a name has NULL. */
 GRADUS_API gradus_shape gradus_shape_of(gradus_tensor x);

@@ -110,7 +110,8 @@ typedef struct {
 #define gradus_layer_layer_norm_options(...) GRADUS_OPTIONS_(gradus_layer_layer_norm_options, __VA_ARGS__)
 
 /* See gradus_batch_norm: in "train" by the batch's statistics, which NAME/moving_mean and NAME/moving_variance follow, in
- * "evaluate" and "predict" by these two.  Parameters NAME/gamma and NAME/beta.  A frozen layer keeps these alone. */
+ * "evaluate" and "predict" by these two.  Parameters NAME/gamma and NAME/beta.  A frozen layer normalises by the moving
+ * statistics in "train", too, and all four stay as they are (as in Keras). */
 typedef struct {
     size_t size_;
     int axis;        /* the channels', of the input with the batch in front; default the last.  0 is that default */
@@ -192,7 +193,8 @@ typedef enum {
     GRADUS_MEAN_ABSOLUTE_ERROR
 } gradus_loss;
 
-/* To be combined with |.  The first metric is the first of those chosen in this order. */
+/* To be combined with |.  The first metric is the first of those chosen in this order.  In the accuracies a row (in the
+ * binary one an element) counts as wrong where a prediction or a label is NaN; the errors are NaN then. */
 enum {
     GRADUS_ACCURACY = 1,        /* "accuracy": the largest of the last axis is at the label; for one unit, and for the binary
                                    cross-entropy, the same as the binary accuracy */
@@ -298,7 +300,9 @@ typedef struct {
     size_t size_;
     int64_t epochs;                /* 1 */
     int64_t batch_size;            /* 32 */
-    double validation_split;       /* this part of the rows, the last ones, is not trained on but evaluated each epoch */
+    double validation_split;       /* this part of the rows, the last ones, is not trained on but evaluated each epoch:
+                                      rows * validation_split of them, rounded up (where that is more than a
+                                      thousandth above a whole number).  At least 1 row must be on either side */
     const gradus_data *validation_data; /* instead of it */
     int64_t patience;      /* stop after so many epochs without a smaller val_loss (loss, without validation); 0: never */
     double min_delta;      /* how much smaller it must be */

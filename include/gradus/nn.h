@@ -79,7 +79,8 @@ GRADUS_API gradus_tensor gradus_layer_norm_with(gradus_tensor x, gradus_tensor g
  *     NAME/moving_mean <- momentum * NAME/moving_mean + (1 - momentum) * mean
  * and likewise NAME/moving_variance, by itself: these are attached updates, see gradus_define.  In entries of inference
  * mode the two stand for mean and variance, and do not change.  Parameters NAME/gamma, NAME/beta and the two states have
- * the channels' shape and x's dtype; the states start at 0 and 1.
+ * the channels' shape and x's dtype; the states start at 0 and 1.  With .frozen_statistics an entry of training mode does
+ * as one of inference mode.
  *     gradus_batch_norm(x, .momentum = 0.9, .name = "bn1")
  * Errors: an x of rank 1, channels that are the batch, an extent of 0, options out of range. */
 typedef struct {
@@ -91,6 +92,7 @@ typedef struct {
     bool no_scale, no_center;      /* without gamma, without beta */
     gradus_initializer gamma_init; /* default ones */
     gradus_initializer beta_init;  /* default zeros */
+    bool frozen_statistics;        /* the two states stand for mean and variance in training, too, and do not change */
     uint64_t reserved_[4];
 } gradus_batch_norm_options;
 #define gradus_batch_norm_options(...) GRADUS_OPTIONS_(gradus_batch_norm_options, __VA_ARGS__)
@@ -111,13 +113,15 @@ GRADUS_API gradus_tensor gradus_softmax_cross_entropy(gradus_tensor logits, grad
 #define gradus_softmax_cross_entropy(...) gradus_softmax_cross_entropy_at(GRADUS_HERE_, __VA_ARGS__)
 
 /* -y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) of logits z and labels y in [0, 1], elementwise:
- * max(z, 0) - z*y + log1p(e^-|z|).  Labels have the logits' dtype; they broadcast. */
+ * max(z, 0) - z*y + log1p(e^-|z|).  Labels have the logits' dtype.  Logits or labels may be broadcast to the other's
+ * shape.
+ * Errors: shapes of which both would be broadcast: (B, 1) and (B) would be (B, B), each row against all rows. */
 GRADUS_API gradus_tensor gradus_binary_cross_entropy_at(const char *file, int line, gradus_tensor logits,
                                                         gradus_tensor labels);
 GRADUS_API gradus_tensor gradus_binary_cross_entropy(gradus_tensor logits, gradus_tensor labels);
 #define gradus_binary_cross_entropy(...) gradus_binary_cross_entropy_at(GRADUS_HERE_, __VA_ARGS__)
 
-/* (x - y)^2, elementwise; the operands broadcast. */
+/* (x - y)^2, elementwise.  x or y may be broadcast to the other's shape.  Errors: as gradus_binary_cross_entropy. */
 GRADUS_API gradus_tensor gradus_mean_squared_error_at(const char *file, int line, gradus_tensor x, gradus_tensor y);
 GRADUS_API gradus_tensor gradus_mean_squared_error(gradus_tensor x, gradus_tensor y);
 #define gradus_mean_squared_error(...) gradus_mean_squared_error_at(GRADUS_HERE_, __VA_ARGS__)

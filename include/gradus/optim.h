@@ -124,7 +124,7 @@ GRADUS_API gradus_updates gradus_minimize(gradus_tensor loss, gradus_optimizer o
 
 /* The same with one's own gradients: grads[i], of equal dtype and shape, is what params[i] (a param or state) follows.
  * Errors: as gradus_minimize; also counts, dtypes or shapes that differ, something that is no state, a param given
- * twice. */
+ * twice, no params at all, which gradus_define and gradus_join report where nothing here says what the graph is. */
 GRADUS_API gradus_updates gradus_apply_at(const char *file, int line, gradus_optimizer optimizer,
                                           gradus_tensors params, gradus_tensors grads);
 GRADUS_API gradus_updates gradus_apply(gradus_optimizer optimizer, gradus_tensors params, gradus_tensors grads);
