@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""usage: readme.py README.md OPTIONS CC [CXX]
+"""usage: readme.py README.md OPTIONS CC [CXX...]
 
-Builds every program in README.md as it stands there, as C and, where CXX is given, as C++20, with every warning an error,
+Builds every program in README.md as it stands there, as C and, by each CXX, as C++17 and C++20, with every warning an error,
 and runs it: in a folder with a few small images in the place of MNIST's, and in an empty one, where it may end well or say
 which file it lacks.  OPTIONS are the compiler's, one a line: where the headers and the libraries are.
 """
@@ -15,8 +15,9 @@ import sys
 import tempfile
 
 readme, options, *compilers = sys.argv[1:]
-STRICT = ["-pedantic", "-Wall", "-Wextra", "-Werror"]
-LANGUAGES = [["-x", "c", "-std=c11"], ["-x", "c++", "-std=c++20"]]
+STRICT = ["-Wpedantic", "-Wall", "-Wextra", "-Werror"]
+LANGUAGES = [(compilers[0], ["-x", "c", "-std=c11"])]
+LANGUAGES += [(cxx, ["-x", "c++", standard]) for cxx in compilers[1:] for standard in ("-std=c++17", "-std=c++20")]
 ROWS = {"train": 64, "t10k": 16}
 
 
@@ -44,8 +45,8 @@ with tempfile.TemporaryDirectory() as folder:
     for number, block in enumerate(blocks, 1):
         source, program = folder / "program", folder / f"program{number}"
         source.write_text(block, encoding="utf-8")
-        for compiler, language in zip(compilers, LANGUAGES):
-            print(f"program {number} of {readme} by {compiler}", flush=True)
+        for compiler, language in LANGUAGES:
+            print(f"program {number} of {readme} by {compiler} {language[-1]}", flush=True)
             subprocess.run([compiler, *STRICT, *language, source, "-x", "none", "-o", program, *options.split("\n")],
                            check=True)
         done = run(program, data)
