@@ -30,10 +30,10 @@ typedef struct {
     bool header;              /* the first record has the columns' names */
     char delimiter;           /* between fields: ',' */
     const char *label;        /* the column of labels; NULL: none */
-    gradus_dtype label_dtype; /* I32 */
+    gradus_dtype label_dtype; /* I32; F32 and F64: labels are numbers, unless label_names says that they are names */
     bool label_names;         /* labels are names of classes even where they look like numbers */
     bool standardize;         /* features with mean 0 and variance 1 */
-    bool missing;             /* a feature that is empty, "?", NA, N/A, NaN or null is a NaN; default: an error */
+    bool missing; /* a feature that is empty, "?", NA, N/A, NaN, null or infinite is a NaN; default: an error */
     const char *columns;      /* the features, separated by commas: "age, height"; NULL: all columns but the label */
     const char *skip;         /* columns that are no features, separated by commas */
     const gradus_data *like;  /* a data set of the same columns: the training set, where this is the test set */
@@ -46,9 +46,11 @@ typedef struct {
  *
  * Numbers are decimal, "-1.5e3", with a point in every locale, and rounded to nearest; there is no infinity.
  *
- * Labels are numbers where the first row's is, and all must then be: integers within the dtype's range ("1.0" counts as
- * one) for an integer label_dtype.  Else they are names, as with label_names: classes are numbered from 0 on in the order of their bytes
- * ("setosa" 0, "versicolor" 1), whatever order the rows have, and gradus_data_classes tells the names.
+ * Labels are numbers where label_dtype is F32 or F64, and names of classes with label_names.  Where neither is said, all rows
+ * decide: labels are numbers if all of them are, names if none is, and anything else is an error, such as an NA, which may be
+ * a missing label or a name.  The log (level 2) says what was taken.  For an integer dtype numbers must be integers within its range
+ * ("1.0" counts as one).  Classes are numbered from 0 on in the order of their bytes ("setosa" 0, "versicolor" 1), whatever order
+ * the rows have, and gradus_data_classes tells the names.  A label is never missing nor infinite.
  *
  * With `standardize` a feature is (x - mean) / deviation over all rows of the file, deviation being the root of the
  * mean square (divided by the number of rows, not one less).  A column of equal values becomes 0, and its deviation

@@ -6,12 +6,13 @@
 #include "runtime/data/number.h"
 #include "runtime/data/standardize.h"
 
+#include "runtime/names.h"
 #include "runtime/options.h"
 #include "runtime/world.h"
 
 #include <gradus/csv.h>
 #include <math.h>
-#include <strings.h>
+#include <string.h>
 
 typedef struct {
     const char *path;
@@ -25,19 +26,27 @@ typedef struct {
     int64_t empty; /* the line of the first of the empty ones that came last; 0: none */
 } table;
 
-static bool is_missing(const csv_field *f) {
-    static const char *const words[] = {"", "?", "na", "n/a", "nan", "null"};
-    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-        if (strcasecmp(f->text, words[i]) == 0) return true;
-    return false;
+/* What to do about a field that is no number. */
+static const char *advice(const table *t, const csv_field *f) {
+    switch (csv_meaning_of(f)) {
+    case CSV_MISSING: return "; to allow missing values, set .missing";
+    case CSV_INFINITE: return "; to read infinities as missing values, set .missing";
+    case CSV_WORDS: break;
+    }
+    if (t->columns.count == 1 && strpbrk(f->text, ",;\t| ")) return "; what stands between fields is set by .delimiter";
+    if (strspn(f->text, "+-0123456789eE,") == f->length) return "; numbers have a decimal point, not a comma";
+    return t->rows == 0 && !t->o.header ? "; if this line names the columns, set .header"
+                                        : "; columns that are no features go to .label or .skip";
 }
 
 static gradus_status add_feature(table *t, const csv_field *f, size_t index, size_t place) {
     char shown[CSV_SHOWN], name[CSV_COLUMN];
     float value = NAN;
-    number_result result = NUMBER_READ;
-    bool missing = is_missing(f);
-    if (!missing || !t->o.missing) result = number_f32(f->text, f->length, &value);
+    number_result result = number_f32(f->text, f->length, &value);
+    if (result == NUMBER_NONE && t->o.missing && csv_meaning_of(f) != CSV_WORDS) {
+        value = NAN;
+        result = NUMBER_READ;
+    }
     if (result == NUMBER_READ) {
         memcpy(t->data + ((size_t)t->rows * t->columns.features + place) * sizeof value, &value, sizeof value);
         return GRADUS_OK;
@@ -45,10 +54,7 @@ static gradus_status add_feature(table *t, const csv_field *f, size_t index, siz
     csv_column(&t->columns, index, name);
     csv_shown(f->text, shown);
     if (result == NUMBER_TOO_LARGE) return csv_fail(t->reader, f, "%s: %s is out of the range of f32", name, shown);
-    return csv_fail(t->reader, f, "%s: %s is no number%s", name, shown,
-                    missing                        ? "; to allow missing values, set .missing"
-                    : t->rows == 0 && !t->o.header ? "; if this line names the columns, set .header"
-                                                   : "; columns that are no features go to .label or .skip");
+    return csv_fail(t->reader, f, "%s: %s is no number%s", name, shown, advice(t, f));
 }
 
 static gradus_status add_field(table *t, const csv_field *f, size_t index, size_t *place) {
@@ -197,13 +203,16 @@ static gradus_status check_options(const char *where, gradus_csv_options *o) {
                     where, c);
     }
     o->delimiter = (char)c;
-    if (!o->label_dtype) o->label_dtype = GRADUS_I32;
-    if (!gradus_dtype_size(o->label_dtype)) {
+    if (o->label_dtype && !gradus_dtype_size(o->label_dtype)) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: label_dtype: %d is no dtype", where, (int)o->label_dtype);
     }
     if (o->columns && o->skip) return fail(GRADUS_ERROR_ARGUMENT, "%s: .columns and .skip exclude each other", where);
     if (!o->label && o->label_names) return fail(GRADUS_ERROR_ARGUMENT, "%s: .label_names without .label", where);
     const store *like = o->like ? o->like->store : NULL;
+    if (like && like->n_columns > 1 && like->classes.count == 0 && o->label_names) {
+        return fail(GRADUS_ERROR_ARGUMENT,
+                    "%s: .label_names, but the labels of the data set that .like names are numbers", where);
+    }
     if (like && o->standardize && !like->means) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: .standardize, but the data set that .like names is not standardised",
                     where);
@@ -212,6 +221,37 @@ static gradus_status check_options(const char *where, gradus_csv_options *o) {
         return fail(GRADUS_ERROR_ARGUMENT, "%s: the data set that .like names is no table", where);
     }
     return GRADUS_OK;
+}
+
+/* What labels are, as far as the caller says it: with names and with .like all that is asked for is known, and a dtype of
+ * floats asks for numbers. */
+static csv_labels labels_asked_for(const gradus_csv_options *o) {
+    const store *like = o->like && o->like->store->n_columns > 1 ? o->like->store : NULL;
+    csv_labels labels = {.dtype = o->label_dtype ? o->label_dtype : GRADUS_I32};
+    if (like) {
+        labels.known = &like->classes;
+        labels.names = like->classes.count > 0;
+    } else {
+        labels.names = o->label_names;
+        labels.guess = !o->label_names && o->label_dtype != GRADUS_F32 && o->label_dtype != GRADUS_F64;
+    }
+    return labels;
+}
+
+static void say_what_was_guessed(const table *t, const store *s) {
+    char name[CSV_COLUMN], text[320];
+    message m = {text, sizeof text, 0};
+    if (!t->o.label || !t->labels.guess) return;
+    size_t label = 0;
+    while (t->columns.roles[label] != CSV_LABEL) label++;
+    for (size_t i = 0; i < s->classes.count; i++)
+        message_put(&m, "%s\"%.40s\" %zu", i ? ", " : ": ", s->classes.items[i], i);
+    if (s->classes.count)
+        log_line(2, "%s: %s: labels are the names of %zu classes%s", t->path, csv_column(&t->columns, label, name),
+                 s->classes.count, text);
+    else
+        log_line(2, "%s: %s: labels are numbers, %s", t->path, csv_column(&t->columns, label, name),
+                 gradus_dtype_name(t->labels.dtype));
 }
 
 gradus_status gradus_data_csv(const char *path, const gradus_csv_options *options, gradus_data **data) {
@@ -224,13 +264,12 @@ gradus_status gradus_data_csv(const char *path, const gradus_csv_options *option
     if (!options_read(where, OPTIONS_TYPE(gradus_csv_options), &t.o, options)) return GRADUS_ERROR_ARGUMENT;
     gradus_status status = check_options(where, &t.o);
     if (status != GRADUS_OK) return status;
-    const store *like = t.o.like ? t.o.like->store : NULL;
-    t.labels = (csv_labels){.dtype = t.o.label_dtype, .known = like ? &like->classes : NULL, .names = t.o.label_names};
-    if (like) t.labels.names = like->classes.count > 0;
+    t.labels = labels_asked_for(&t.o);
     status = csv_open(path, t.o.delimiter, &t.reader);
     if (status == GRADUS_OK) status = read_table(&t);
     store *s = status == GRADUS_OK ? store_create(t.o.label ? 2 : 1) : NULL;
     if (status == GRADUS_OK) status = s ? fill_store(&t, s) : fail_out_of_memory(path);
+    if (status == GRADUS_OK) say_what_was_guessed(&t, s);
     csv_close(t.reader);
     csv_columns_free(&t.columns);
     csv_labels_free(&t.labels);

@@ -40,14 +40,49 @@ static number_result put_number(gradus_dtype dtype, const csv_field *f, void *at
     return result;
 }
 
+/* A label of numbers that is none. */
+static gradus_status no_number(const csv_labels *l, const csv_reader *r, const csv_field *f, const char *which) {
+    char shown[CSV_SHOWN];
+    csv_shown(f->text, shown);
+    if (l->known) return csv_fail(r, f, "%s: the label %s is no number, those of .like are", which, shown);
+    switch (csv_meaning_of(f)) {
+    case CSV_MISSING:
+        return csv_fail(r, f,
+                        "%s: the label %s is a missing value, which .missing allows in features alone: leave the row "
+                        "out; if it is the name of a class, set .label_names",
+                        which, shown);
+    case CSV_INFINITE:
+        return csv_fail(r, f,
+                        "%s: the label %s is infinite, but labels are finite numbers: leave the row out; if it is the "
+                        "name of a class, set .label_names",
+                        which, shown);
+    case CSV_WORDS: break;
+    }
+    return csv_fail(r, f,
+                    "%s: the label %s is no number, as a .label_dtype of %s asks for; for names of classes set "
+                    ".label_names",
+                    which, shown, gradus_dtype_name(l->dtype));
+}
+
+/* Nobody said whether labels are names.  All must be of one kind; what may be a name or not is none for a guess. */
+static gradus_status look(csv_labels *l, const csv_reader *r, const csv_field *f, const char *which) {
+    char shown[CSV_SHOWN];
+    double number;
+    bool name = number_f64(f->text, f->length, &number) == NUMBER_NONE;
+    if (name && csv_meaning_of(f) != CSV_WORDS) return no_number(l, r, f, which);
+    if (l->count == 0) l->names = name;
+    if (l->names == name) return GRADUS_OK;
+    return csv_fail(r, f, "%s: the label %s is %s; for names of classes set .label_names", which,
+                    csv_shown(f->text, shown),
+                    name ? "no number, those before are" : "a number, those before are none");
+}
+
 static gradus_status add_number(csv_labels *l, const csv_reader *r, const csv_field *f, const char *which) {
     char shown[CSV_SHOWN];
     size_t size = gradus_dtype_size(l->dtype);
     switch (put_number(l->dtype, f, l->data + (size_t)l->count * size)) {
     case NUMBER_READ: return GRADUS_OK;
-    case NUMBER_NONE:
-        return csv_fail(r, f, "%s: the label %s is no number, those %s", which, csv_shown(f->text, shown),
-                        l->known ? "of .like are" : "before are; for names of classes set .label_names");
+    case NUMBER_NONE: return no_number(l, r, f, which);
     case NUMBER_TOO_LARGE:
         return csv_fail(r, f, "%s: the label %s is out of the range of %s", which, csv_shown(f->text, shown),
                         gradus_dtype_name(l->dtype));
@@ -102,13 +137,13 @@ static gradus_status add_name(csv_labels *l, const csv_reader *r, const csv_fiel
 }
 
 gradus_status csv_labels_add(csv_labels *l, const csv_reader *r, const csv_field *f, const char *which) {
-    double number;
     if (f->length == 0) return csv_fail(r, f, "%s: the label is missing", which);
-    if (l->count == 0 && !l->names && !l->known) l->names = number_f64(f->text, f->length, &number) == NUMBER_NONE;
+    gradus_status status = l->guess ? look(l, r, f, which) : GRADUS_OK;
+    if (status != GRADUS_OK) return status;
     size_t size = gradus_dtype_size(l->names ? GRADUS_I32 : l->dtype);
     if (!data_reserve(&l->data, &l->capacity, ((size_t)l->count + 1) * size, SIZE_MAX))
         return fail_out_of_memory(which);
-    gradus_status status = l->names ? add_name(l, r, f, which) : add_number(l, r, f, which);
+    status = l->names ? add_name(l, r, f, which) : add_number(l, r, f, which);
     l->count += status == GRADUS_OK;
     return status;
 }

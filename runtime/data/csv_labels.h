@@ -10,7 +10,8 @@
 typedef struct {
     gradus_dtype dtype;
     const text_list *known; /* the only classes there may be, none where labels are numbers; NULL: all that come */
-    bool names;             /* rather than numbers; without `known` the first row decides where it is false at first */
+    bool guess;             /* whether they are names is not known: either all labels are numbers, or none is */
+    bool names;             /* rather than numbers; with `guess` known after the first row */
     int64_t count;
     unsigned char *data; /* names: I32, the order of their first appearance, until csv_labels_finish */
     size_t capacity;

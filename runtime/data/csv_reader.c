@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <string.h>
+#include <strings.h>
 
 enum { WINDOW = 1 << 16, LONGEST_FIELD = 1 << 20, END = -1, BROKEN = -2 };
 
@@ -45,6 +46,18 @@ const char *csv_shown(const char *text, char shown[CSV_SHOWN]) {
     }
     snprintf(shown + n + 1, CSV_SHOWN - n - 1, "%s\"", cut ? more : "");
     return shown;
+}
+
+csv_meaning csv_meaning_of(const csv_field *f) {
+    static const char *const missing[] = {"", "?", "na", "n/a", "null"}, *const infinite[] = {"inf", "infinity"};
+    const char *word = f->text;
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++)
+        if (strcasecmp(word, missing[i]) == 0) return CSV_MISSING;
+    if (*word == '-' || *word == '+') word++;
+    if (strcasecmp(word, "nan") == 0) return CSV_MISSING;
+    for (size_t i = 0; i < sizeof infinite / sizeof *infinite; i++)
+        if (strcasecmp(word, infinite[i]) == 0) return CSV_INFINITE;
+    return CSV_WORDS;
 }
 
 static gradus_status fill(csv_reader *r) {

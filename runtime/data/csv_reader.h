@@ -22,6 +22,11 @@ void csv_close(csv_reader *reader); /* takes NULL */
 /* The next field; *more is false behind the last.  An empty line is a record of one empty field. */
 gradus_status csv_next(csv_reader *reader, csv_field *field, bool *more);
 
+/* What a field says that is no number: a missing value ("", "?", NA, N/A, NaN, null), an infinity (inf, -Infinity), something
+ * else.  Letters count alike in both cases. */
+typedef enum { CSV_WORDS, CSV_MISSING, CSV_INFINITE } csv_meaning;
+csv_meaning csv_meaning_of(const csv_field *field);
+
 /* Sets GRADUS_ERROR_FORMAT with "path:line:byte: " in front. */
 gradus_status csv_fail(const csv_reader *reader, const csv_field *field, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -179,6 +179,54 @@ static void test_classes(void **state) {
     assert_int_equal(heap.live, 0);
 }
 
+static char logged[1024];
+
+static void keep_line(void *user, int32_t level, const char *line) {
+    (void)user, (void)level;
+    snprintf(logged, sizeof logged, "%s", line);
+}
+
+/* What was asked for is never guessed; what is guessed is said, and does not depend on the order of rows. */
+static void test_guesses(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *said;
+    } cases[] = {
+        {"1,2\n2,1\n", ": column 1: labels are numbers, i32"},
+        {"1,b\n2,a\n", ": column 1: labels are the names of 2 classes: \"a\" 0, \"b\" 1"},
+        {"1,2\n2,10\n", ": column 1: labels are numbers, i32"},
+        {"1,10a\n2,2\"b\n", ": column 1: labels are the names of 2 classes: \"10a\" 0, \"2\"b\" 1"},
+        {"1,Nathan\n2,info\n", ": column 1: labels are the names of 2 classes: \"Nathan\" 0, \"info\" 1"},
+    };
+    gradus_set_log(keep_line, NULL, 2);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        gradus_data *data = load(cases[i].text, gradus_csv_options(.label = "1")), *like;
+        assert_string_equal(logged + strlen(path), cases[i].said);
+        assert_int_equal(gradus_data_classes(data, NULL), strstr(cases[i].said, "names") ? 2 : 0);
+        logged[0] = '\0';
+        like = load_file(path, gradus_csv_options(.label = "1", .like = data));
+        gradus_data_destroy(&like);
+        gradus_data_destroy(&data);
+        data = load_file(path, gradus_csv_options(.label = "1", .label_names = true));
+        gradus_data_destroy(&data);
+        data = load("5,6\n", NULL);
+        gradus_data_destroy(&data);
+        assert_string_equal(logged, "");
+    }
+    gradus_set_log(NULL, NULL, 0);
+    /* Asked for as names, anything is one. */
+    gradus_data *data = load("1,NA\n1,10\n1,inf\n1,nan\n1,x\n", gradus_csv_options(.label = "1", .label_names = true));
+    assert_labels(data, (const int32_t[]){1, 0, 2, 3, 4});
+    gradus_data_destroy(&data);
+    /* A data set without labels says nothing of what labels are. */
+    gradus_data *bare = load("5\n6\n", NULL);
+    data = load("1,x\n2,y\n", gradus_csv_options(.label = "1", .like = bare));
+    assert_labels(data, (const int32_t[]){0, 1});
+    gradus_data_destroy(&data);
+    gradus_data_destroy(&bare);
+    assert_int_equal(heap.live, 0);
+}
+
 static void test_many_classes(void **state) {
     (void)state;
     enum { CLASSES = 3000, ROWS = 2 * CLASSES };
@@ -200,6 +248,9 @@ static void test_missing(void **state) {
     (void)state;
     gradus_data *data = load("1,?,NA\nnan,,Null\n4,N/A,6\n", gradus_csv_options(.missing = true));
     assert_features(data, 3, 3, (const float[]){1, NAN, NAN, NAN, NAN, NAN, 4, NAN, 6});
+    gradus_data_destroy(&data);
+    data = load("inf,-Inf,+INFINITY\n-nan,\"Infinity\",NaN\n1,2,3\n", gradus_csv_options(.missing = true));
+    assert_features(data, 3, 3, (const float[]){NAN, NAN, NAN, NAN, NAN, NAN, 1, 2, 3});
     gradus_data_destroy(&data);
     data = load("1,?,NA\nnan,,Null\n4,N/A,6\n", gradus_csv_options(.missing = true, .standardize = true));
     assert_features(data, 3, 3, (const float[]){-1, 0, 0, 0, 0, 0, 1, 0, 0});
@@ -285,7 +336,7 @@ int main(void) {
         cmocka_unit_test(test_forms),        cmocka_unit_test(test_header),      cmocka_unit_test(test_columns),
         cmocka_unit_test(test_label_dtypes), cmocka_unit_test(test_classes),     cmocka_unit_test(test_many_classes),
         cmocka_unit_test(test_missing),      cmocka_unit_test(test_standardize), cmocka_unit_test(test_iris),
-        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_guesses),      cmocka_unit_test(test_digits),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

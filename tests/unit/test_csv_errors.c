@@ -48,8 +48,15 @@ static void test_numbers(void **state) {
           ":2:3: column 1: \"\xc3\xa4??\" is no number; columns that are no features go to .label or .skip");
     wrong("1,2\n3,\n", NULL, ":2:3: column 1: \"\" is no number; to allow missing values, set .missing");
     wrong("1,2\n3,nan\n", NULL, ":2:3: column 1: \"nan\" is no number; to allow missing values, set .missing");
-    wrong("1,2\n3,inf\n", gradus_csv_options(.missing = true),
-          ":2:3: column 1: \"inf\" is no number; columns that are no features go to .label or .skip");
+    wrong("1,2\n3,4\n-Inf,5\n", NULL,
+          ":3:1: column 0: \"-Inf\" is no number; to read infinities as missing values, set .missing");
+    wrong("inf\n", NULL, ":1:1: column 0: \"inf\" is no number; to read infinities as missing values, set .missing");
+    wrong("1;2\n3;4\n", NULL, ":1:1: column 0: \"1;2\" is no number; what stands between fields is set by .delimiter");
+    wrong("a\tb\n1\t2\n", HEADER(0),
+          ":2:1: column 0 \"a?b\": \"1?2\" is no number; what stands between fields is set by .delimiter");
+    wrong("1;2,5\n", gradus_csv_options(.delimiter = ';'),
+          ":1:3: column 1: \"2,5\" is no number; numbers have a decimal point, not a comma");
+    wrong("1,2\n3,1e39\n", gradus_csv_options(.missing = true), ":2:3: column 1: \"1e39\" is out of the range of f32");
     wrong("1,2\n3,-1e39\n", NULL, ":2:3: column 1: \"-1e39\" is out of the range of f32");
     wrong(
         "1,2\n3,4x56789012345678901234567890123456789012345678901234567890123456789\n", NULL,
@@ -81,6 +88,65 @@ static void test_labels(void **state) {
     size_t n = 0;
     for (int i = 0; i < MANY; i++) n += (size_t)snprintf(text + n, 16, "1,c%05d\n", i);
     wrong(text, o, ":65537:3: column 1: there are more than 65536 classes: is this the column of labels?");
+}
+
+/* Every label that is no number, in every row, under every dtype: an error that names the place and what to set, whatever
+ * order the rows have. */
+static void test_labels_that_are_no_numbers(void **state) {
+    (void)state;
+    static const char *const words[] = {"NA",  "na",   "n/a",       "?",    "null", "NaN",  "-nan",
+                                        "inf", "-Inf", "+Infinity", "nine", "10x",  "NaNo", "infinite"};
+    static const gradus_dtype dtypes[] = {0, GRADUS_F32, GRADUS_F64, GRADUS_I32, GRADUS_I64, GRADUS_U8, GRADUS_BOOL};
+    enum {
+        WORDS = sizeof words / sizeof *words,
+        DTYPES = sizeof dtypes / sizeof *dtypes,
+        ROWS = 4,
+        MISSING = 7,
+        INFINITE = 10
+    };
+    for (int w = 0; w < WORDS; w++) {
+        const char *kind = w < MISSING
+                               ? " is a missing value, which .missing allows in features alone: leave the row out"
+                           : w < INFINITE ? " is infinite, but labels are finite numbers: leave the row out"
+                                          : NULL;
+        for (int d = 0; d < DTYPES; d++) {
+            const bool floats = dtypes[d] == GRADUS_F32 || dtypes[d] == GRADUS_F64;
+            for (int at = 0; at < ROWS; at++) {
+                char text[64], message[256];
+                size_t n = 0;
+                for (int i = 0; i < ROWS; i++)
+                    n += (size_t)snprintf(text + n, sizeof text - n, "7,%s\n", i == at ? words[w] : "1");
+                const int line = kind || floats || at ? at + 1 : 2;
+                n = (size_t)snprintf(message, sizeof message, ":%d:3: column 1: the label \"%s\"", line,
+                                     line == at + 1 ? words[w] : "1");
+                if (kind)
+                    snprintf(message + n, sizeof message - n, "%s; if it is the name of a class, set .label_names",
+                             kind);
+                else if (floats)
+                    snprintf(message + n, sizeof message - n,
+                             " is no number, as a .label_dtype of %s asks for; for names of classes set .label_names",
+                             gradus_dtype_name(dtypes[d]));
+                else
+                    snprintf(message + n, sizeof message - n, " is %s; for names of classes set .label_names",
+                             at ? "no number, those before are" : "a number, those before are none");
+                wrong(text, gradus_csv_options(.label = "1", .label_dtype = dtypes[d], .missing = true), message);
+            }
+        }
+    }
+    wrong("1,NA\n2,red\n", gradus_csv_options(.label = "1"),
+          ":1:3: column 1: the label \"NA\" is a missing value, which .missing allows in features alone: leave the row "
+          "out; if "
+          "it is the name of a class, set .label_names");
+    for (int d = 0; d < DTYPES; d++)
+        wrong("1,1\n2,\n", gradus_csv_options(.label = "1", .label_dtype = dtypes[d], .missing = true),
+              ":2:3: column 1: the label is missing");
+    gradus_data *like = load("1,2\n", gradus_csv_options(.label = "1")), *data;
+    assert_int_equal(gradus_data_csv(path, gradus_csv_options(.label = "1", .label_names = true, .like = like), &data),
+                     GRADUS_ERROR_ARGUMENT);
+    assert_string_equal(gradus_last_error(),
+                        "gradus_data_csv: .label_names, but the labels of the data set that .like names "
+                        "are numbers");
+    gradus_data_destroy(&like);
 }
 
 static void test_columns(void **state) {
@@ -281,15 +347,11 @@ static void test_short_memory(void **state) {
 int main(void) {
     heap_install();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_structure),
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_labels),
-        cmocka_unit_test(test_columns),
-        cmocka_unit_test(test_options),
-        cmocka_unit_test(test_unlike),
-        cmocka_unit_test(test_large_fields_and_lines),
-        cmocka_unit_test(test_every_truncation),
-        cmocka_unit_test(test_every_bit_flip),
+        cmocka_unit_test(test_structure),        cmocka_unit_test(test_numbers),
+        cmocka_unit_test(test_labels),           cmocka_unit_test(test_labels_that_are_no_numbers),
+        cmocka_unit_test(test_columns),          cmocka_unit_test(test_options),
+        cmocka_unit_test(test_unlike),           cmocka_unit_test(test_large_fields_and_lines),
+        cmocka_unit_test(test_every_truncation), cmocka_unit_test(test_every_bit_flip),
         cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
