@@ -96,6 +96,7 @@ uint32_t compose_broadcast_to(gradus_graph *g, const char *op, uint32_t x, const
 uint32_t compose_reduce(gradus_graph *g, const char *name, op_code op, uint32_t x, const gradus_axes *axes,
                         bool keepdims);
 uint32_t compose_mean(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
+uint32_t compose_norm(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
 uint32_t compose_reduce_axis(gradus_graph *g, op_code op, uint32_t x, int axis, bool keepdims); /* axis not negative */
 /* The largest element along the axes (from compose_axes), kept as 1, for exp(x - it) not to overflow.  What is computed
  * with it has the right derivative whatever it is, so none flows through it; and where it is infinite or NaN it is 0,

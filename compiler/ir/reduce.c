@@ -7,6 +7,7 @@
 
 #include <gradus/build.h>
 
+#include <float.h>
 #include <math.h>
 
 /* The shape with the axes dropped or, with keepdims, 1. */
@@ -136,6 +137,48 @@ static uint32_t logsumexp(gradus_graph *g, uint32_t x, const gradus_axes *axes, 
     return build_op2(g, OP_add, build_op(g, OP_log, sum), build_reshape(g, m, &to));
 }
 
+/* The last axis first, whose elements lie side by side, then the others. */
+static uint32_t reduce_rows(gradus_graph *g, op_code op, uint32_t x, const gradus_axes *sorted) {
+    gradus_axes others = *sorted;
+    if (others.d[0] < 2) return reduce(g, op, x, sorted, true);
+    const gradus_axes last = {{1, others.d[others.d[0]--]}};
+    return reduce(g, op, reduce(g, op, x, &last, true), &others, true);
+}
+
+/* A power of two that makes the magnitude from 1 to below 2, nearly: 2^-floor(log2(it)). */
+static uint32_t scale_for(gradus_graph *g, uint32_t magnitude) {
+    const bool f32 = graph_node(g, magnitude)->dtype == GRADUS_F32;
+    const uint32_t low = compose_like(g, magnitude, f32 ? FLT_MIN : DBL_MIN),
+                   high = compose_like(g, magnitude, f32 ? FLT_MAX : DBL_MAX);
+    const uint32_t normal = build_op2(g, OP_minimum, build_op2(g, OP_maximum, magnitude, low), high);
+    const uint32_t per_ln_2 = compose_like(g, magnitude, 1.44269504088896340736);
+    const uint32_t exponent = build_op(g, OP_floor, build_op2(g, OP_mul, build_op(g, OP_log, normal), per_ln_2));
+    return build_op2(g, OP_pow, compose_like(g, magnitude, 2), build_op(g, OP_neg, exponent));
+}
+
+/* sqrt(sum(x^2)) = sqrt(sum((s x)^2)) / s, the same for every constant s > 0, hence with the right derivatives of every
+ * order.  With the power of two that belongs to the largest |x|, scaling rounds nothing, no square overflows, and those
+ * that underflow do not count.  Of zeros it is the constant 0. */
+static uint32_t norm(gradus_graph *g, uint32_t x, const gradus_axes *sorted, bool keepdims) {
+    const node *n = graph_node(g, x);
+    const gradus_shape shape = n->shape, to = reduced_shape(&shape, sorted, keepdims);
+    if (reduced_extent(&shape, sorted).factor == 0) return build_fill(g, n->dtype, &to, 0);
+    const uint32_t largest = build_op(g, OP_stop_gradient, reduce_rows(g, OP_max, build_op(g, OP_abs, x), sorted));
+    if (!largest) return 0;
+    const uint32_t s = scale_for(g, largest), scaled = build_op2(g, OP_mul, x, build_broadcast(g, s, &shape));
+    const uint32_t sum = reduce_rows(g, OP_sum, compose_square(g, scaled), sorted);
+    const uint32_t zero = compose_like(g, largest, 0), zeros = build_op2(g, OP_equal, largest, zero);
+    const uint32_t root = build_op(g, OP_sqrt, build_op3(g, OP_where, zeros, compose_like(g, largest, 1), sum));
+    return build_reshape(g, build_op3(g, OP_where, zeros, zero, build_op2(g, OP_div, root, s)), &to);
+}
+
+uint32_t compose_norm(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims) {
+    gradus_axes sorted;
+    if (!compose_dtype(g, name, x, DTYPES_FLOATS)) return 0;
+    if (!compose_axes(g, name, axes, shape_rank(&graph_node(g, x)->shape), &sorted)) return 0;
+    return norm(g, x, &sorted, keepdims);
+}
+
 /* --- the public names ------------------------------------------------------------------------------------------ */
 
 #define REDUCTION(name, expression)                                                                                  \
@@ -150,6 +193,7 @@ REDUCTION(max, compose_reduce(g, "max", OP_max, x.id, &axes, keepdims))
 REDUCTION(min, compose_reduce(g, "min", OP_min, x.id, &axes, keepdims))
 REDUCTION(mean, compose_mean(g, "mean", x.id, &axes, keepdims))
 REDUCTION(var, var(g, x.id, &axes, keepdims))
+REDUCTION(norm, compose_norm(g, "norm", x.id, &axes, keepdims))
 REDUCTION(argmax, argmax(g, x.id, &axes, keepdims))
 REDUCTION(all, all_or_any(g, "all", OP_min, x.id, &axes, keepdims))
 REDUCTION(any, all_or_any(g, "any", OP_max, x.id, &axes, keepdims))

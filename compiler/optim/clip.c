@@ -7,11 +7,6 @@
 #include <math.h>
 #include <string.h>
 
-/* The sum of the squares of all elements, as a scalar. */
-static uint32_t sum_of_squares(gradus_graph *g, uint32_t x) {
-    return compose_reduce(g, "clip", OP_sum, compose_square(g, x), &GRADUS_ALL_AXES, false);
-}
-
 static uint32_t in_dtype(gradus_graph *g, uint32_t x, gradus_dtype dtype) {
     return graph_node(g, x)->dtype == dtype ? x : build_cast(g, x, dtype);
 }
@@ -40,21 +35,29 @@ static uint32_t by_value(gradus_graph *g, gradus_tensors grads, double limit, ui
 
 static uint32_t by_norm(gradus_graph *g, gradus_tensors grads, double limit, uint32_t *clipped) {
     for (size_t i = 0; i < grads.count; i++) {
-        const uint32_t x = grads.items[i].id, norm = build_op(g, OP_sqrt, sum_of_squares(g, x));
+        const uint32_t x = grads.items[i].id, norm = compose_norm(g, "clip_norm", x, &GRADUS_ALL_AXES, false);
         clipped[i] = scaled(g, x, scale_for(g, norm, limit));
     }
     return 0;
 }
 
-static uint32_t by_global_norm(gradus_graph *g, gradus_tensors grads, double limit, uint32_t *clipped) {
+/* The norm of all is that of the norms. */
+static uint32_t global_norm(gradus_graph *g, gradus_tensors grads) {
+    static const char name[] = "clip_global_norm";
     const gradus_dtype dtype = node_of(grads.items[0])->dtype;
-    uint32_t total = 0;
+    uint32_t *norms = ARENA_ARRAY(&g->memory, uint32_t, grads.count);
     for (size_t i = 0; i < grads.count; i++) {
-        const uint32_t squares = in_dtype(g, sum_of_squares(g, grads.items[i].id), dtype);
-        total = i == 0 ? squares : build_op2(g, OP_add, total, squares);
+        const uint32_t norm = compose_norm(g, name, grads.items[i].id, &GRADUS_ALL_AXES, false);
+        if (!norm) return 0;
+        norms[i] = build_reshape(g, in_dtype(g, norm, dtype), &GRADUS_SHAPE(1));
     }
-    const uint32_t norm = build_op(g, OP_sqrt, total), scale = scale_for(g, norm, limit);
-    for (size_t i = 0; i < grads.count; i++) clipped[i] = scaled(g, grads.items[i].id, scale);
+    if (grads.count == 1) return build_reshape(g, norms[0], &GRADUS_SCALAR);
+    return compose_norm(g, name, build_along(g, OP_concat, norms, (uint32_t)grads.count, 0), &GRADUS_ALL_AXES, false);
+}
+
+static uint32_t by_global_norm(gradus_graph *g, gradus_tensors grads, double limit, uint32_t *clipped) {
+    const uint32_t norm = global_norm(g, grads), scale = norm ? scale_for(g, norm, limit) : 0;
+    for (size_t i = 0; i < grads.count && scale; i++) clipped[i] = scaled(g, grads.items[i].id, scale);
     return norm;
 }
 

@@ -122,6 +122,12 @@ GRADUS_API gradus_tensor gradus_var_at(const char *file, int line, gradus_tensor
 GRADUS_API gradus_tensor gradus_var(gradus_tensor x, gradus_axes axes, bool keepdims);
 #define gradus_var(...) gradus_var_at(GRADUS_HERE_, __VA_ARGS__)
 
+/* The Euclidean norm, sqrt(sum(x^2)), also where the squares of elements overflow or underflow; of nothing
+ * it is 0.  Its derivative is x / norm, and 0 where all elements are 0.  F32 or F64. */
+GRADUS_API gradus_tensor gradus_norm_at(const char *file, int line, gradus_tensor x, gradus_axes axes, bool keepdims);
+GRADUS_API gradus_tensor gradus_norm(gradus_tensor x, gradus_axes axes, bool keepdims);
+#define gradus_norm(...) gradus_norm_at(GRADUS_HERE_, __VA_ARGS__)
+
 /* The largest, NaN if any is.  Errors: no elements. */
 GRADUS_API gradus_tensor gradus_max_at(const char *file, int line, gradus_tensor x, gradus_axes axes, bool keepdims);
 GRADUS_API gradus_tensor gradus_max(gradus_tensor x, gradus_axes axes, bool keepdims);

@@ -142,8 +142,8 @@ GRADUS_API gradus_tensors gradus_clip_value(gradus_tensors grads, double limit);
 #define gradus_clip_value(...) gradus_clip_value_at(GRADUS_HERE_, __VA_ARGS__)
 
 /* Each gradient, on its own, multiplied by max_norm / max(norm, max_norm), so that its Euclidean norm is at most
- * max_norm; a gradient of zeros stays as it is.  Where the norm is infinite, be it that its square overflows, finite
- * elements become 0 and infinite ones NaN. */
+ * max_norm; a gradient of zeros stays as it is.  The norm is gradus_norm's, so that no square overflows or underflows, and the
+ * derivative is right where all elements are 0.  Where the norm is infinite, finite elements become 0 and infinite ones NaN. */
 GRADUS_API gradus_tensors gradus_clip_norm_at(const char *file, int line, gradus_tensors grads, double max_norm);
 GRADUS_API gradus_tensors gradus_clip_norm(gradus_tensors grads, double max_norm);
 #define gradus_clip_norm(...) gradus_clip_norm_at(GRADUS_HERE_, __VA_ARGS__)

@@ -265,6 +265,8 @@ static void test_composites(void **state) {
             gradus_softmax(x, 0),
             gradus_log_softmax(x, -1),
             gradus_logsumexp(x, GRADUS_ALL_AXES, false),
+            gradus_norm(x, GRADUS_AXES(-1), true),
+            gradus_gradient(gradus_norm(x, GRADUS_ALL_AXES, false), x),
             gradus_var(x, GRADUS_AXES(0), true),
             loss,
             gradus_gradient(loss, x),

@@ -38,11 +38,12 @@ static const clip_case cases[] = {
      {NOT_A_NUMBER, NOT_A_NUMBER, NOT_A_NUMBER},
      NOT_A_NUMBER},
     {{0, 1, 0}, -INF, INF, {0, 1, 0}, -1, {0, 1, 0}, NOT_A_NUMBER, {0, 0, 0}, NOT_A_NUMBER},
-    {{1e200, 1, -1}, 0, INF, {1, 1, -1}, 0, {0, 0, -0.0}, 0, {0, 0, -0.0}, 0}, /* the square overflows */
+    {{1e200, 1, -1}, 0, 1e200, {1, 1, -1}, 0, {2, 2e-200, -2e-200}, 0, {2.5, 0, 0}, 0}, /* squares overflow */
+    {{3e-200, 0, -4e-200}, 0, 5e-200, {3e-200, 0, 0}, 0, {3e-200, 0, -4e-200}, 0, {3e-200, 0, -4e-200}, 0}, /* underflow */
 };
 
 static void assert_clipped(size_t k, const char *how, double got, double expected) {
-    const bool fits = isnan(expected) ? isnan(got) : got == expected || fabs(got - expected) < 1e-6;
+    const bool fits = isnan(expected) ? isnan(got) : got == expected || fabs(got - expected) < 1e-6 * fmax(1, fabs(expected));
     if (!fits) fail_msg("case %zu, %s: %.9g instead of %.9g", k, how, got, expected);
 }
 
