@@ -63,9 +63,11 @@ static void fail_no_derivative(backward *b, uint32_t id) {
     const node *n = graph_node(g, id);
     g->here = b->here;
     const custom *c = n->attr.call;
+    text place = {.memory = &g->memory};
+    if (n->where.file) text_append(&place, " (%s:%d)", n->where.file, n->where.line);
     graph_fail(g, GRADUS_ERROR_GRAPH, b->call,
-               "%s%s%s (%s:%d) has no derivative; %sput gradus_stop_gradient behind it to differentiate around it",
-               op_name(n->op), c ? " " : "", c ? c->symbol : "", n->where.file ? n->where.file : "?", n->where.line,
+               "%s%s%s%s has no derivative; %sput gradus_stop_gradient behind it to differentiate around it",
+               op_name(n->op), c ? " " : "", c ? c->symbol : "", place.data ? place.data : "",
                !c            ? ""
                : c->backward ? "a C function that is a .backward has none of its own, where a .gradient has; or "
                              : "give it a .backward or a .gradient, or ");

@@ -100,7 +100,9 @@ static gradus_status draw(const gradus_graph *g, const entry *e, int64_t max_bat
 
 gradus_status gradus_kernels_svg(const gradus_graph *g, const gradus_compile_options *options, const char *entry_name, const char *path) {
     ENTER;
+    gradus_compile_options o;
     if (!g || !entry_name || !path) return fail(GRADUS_ERROR_ARGUMENT, "gradus_kernels_svg: graph, entry and path are not NULL");
+    if (!options_read("gradus_kernels_svg", OPTIONS_TYPE(gradus_compile_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
     if (g->status) return graph_report(g);
     const entry *e = graph_entry(g, entry_name);
     if (!e) return fail(GRADUS_ERROR_NOT_FOUND, "gradus_kernels_svg: the graph has no entry \"%s\"", entry_name);
@@ -109,7 +111,7 @@ gradus_status gradus_kernels_svg(const gradus_graph *g, const gradus_compile_opt
     lowered l = {0};
     gradus_status status;
     if (GUARDED(&here)) {
-        status = draw(g, e, options ? options->max_batch : 0, &memory, &l, path);
+        status = draw(g, e, o.max_batch, &memory, &l, path);
         guard_leave(&here);
     } else {
         status = fail_out_of_memory("gradus_kernels_svg");

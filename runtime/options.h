@@ -18,8 +18,8 @@ typedef struct {
 
 enum { OPTIONS_WHY = 256, OPTIONS_LARGEST = 4096 };
 
-/* Whether a struct can have that size: the smallest has an option and reserved fields, a pointer's size is none. */
-static inline bool options_sized(size_t size) { return size > 5 * sizeof(uint64_t) && size <= OPTIONS_LARGEST; }
+/* Whether a struct can have that size: more than size_ itself, which is also more than a pointer's. */
+static inline bool options_sized(size_t size) { return size > sizeof(uint64_t) && size <= OPTIONS_LARGEST; }
 
 /* What is wrong with options of that size_, into OPTIONS_WHY bytes. */
 static inline const char *options_explain(char *why, options_type type, size_t size) {

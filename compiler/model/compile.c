@@ -271,11 +271,15 @@ static void put_aside(gradus_model *m) {
     m->max_batch = 0;
 }
 
-static gradus_status compile_anew(gradus_model *m, compilation *c) {
+static gradus_status compile_anew(gradus_model *m, compilation *c, const gradus_model_options *options) {
+    const options_type type = OPTIONS_TYPE(gradus_model_options);
+    const bool readable = options_copy(type, &c->o, options);
+    char why[OPTIONS_WHY];
     put_aside(m);
     if (m->compiled) model_rebuild(m);
     else model_forgive(m);
     gradus_status status = model_report(m);
+    if (!status && !readable) status = wrong(c, "%s", options_explain(why, type, options_size(options)));
     if (!status) status = compile(c);
     m->compiled = !status;
     m->of_compile = status != GRADUS_OK;
@@ -288,10 +292,9 @@ gradus_status gradus_model_compile_at(const char *file, int line, gradus_model *
     compilation c = {.m = m, .file = file, .line = line};
     const gradus_status unfit = model_enter(m, where);
     if (unfit) return unfit;
-    if (!options_read(where, OPTIONS_TYPE(gradus_model_options), &c.o, options)) return GRADUS_ERROR_ARGUMENT;
     guard here;
     if (GUARDED(&here)) {
-        const gradus_status status = compile_anew(m, &c);
+        const gradus_status status = compile_anew(m, &c, options);
         guard_leave(&here);
         return status;
     }
