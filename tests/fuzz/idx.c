@@ -44,8 +44,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const size_t labels = data[1] < size - 2 ? data[1] : size - 2;
     const uint8_t *images = data + 2 + labels;
     const size_t rest = size - 2 - labels;
-    const gradus_idx_options o = {
-        .size_ = sizeof o, .no_flatten = flags & 1, .no_scale = flags & 2, .raw = flags & 4};
+    const gradus_idx_options o = {.size_ = sizeof o, .no_flatten = flags & 1, .no_scale = flags & 2, .raw = flags & 4};
     const char *label_path = labels ? fuzz_file(1, data + 2, labels) : NULL;
     gradus_data *read = NULL;
     const char *path = flags & 8 ? compressed_file(0, images, rest) : fuzz_file(0, images, rest);

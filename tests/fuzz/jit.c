@@ -23,11 +23,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (fuzz_evaluable(g, largest_batch(g, batches[0]))) {
         uint64_t seed = size;
         char why[1024];
-        const bool agrees = graph_agrees(g, batches, 2, threads, (source_of_values){random_bind, &seed}, why, sizeof why);
+        const bool agrees =
+            graph_agrees(g, batches, 2, threads, (source_of_values){random_bind, &seed}, why, sizeof why);
         FUZZ_REQUIRE(agrees, "%s", why);
     } else {
         gradus_program *p = NULL;
-        const gradus_status status = gradus_jit(g, gradus_compile_options(.max_batch = batches[0], .threads = threads), &p);
+        const gradus_status status =
+            gradus_jit(g, gradus_compile_options(.max_batch = batches[0], .threads = threads), &p);
         fuzz_read(status, p);
         gradus_program_destroy(&p);
     }

@@ -52,9 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     snprintf(head[1], sizeof head[1], "%d,", done + 1);
     for (int csv = 0; csv < 2; csv++) {
         const char *path = fuzz_file(csv, log, size - 1);
-        const gradus_status status =
-            gradus_model_fit(model, data_set, .initial_epoch = done, .epochs = done + 1,
-                             .log_jsonl = csv ? NULL : path, .log_csv = csv ? path : NULL);
+        const gradus_status status = gradus_model_fit(model, data_set, .initial_epoch = done, .epochs = done + 1,
+                                                      .log_jsonl = csv ? NULL : path, .log_csv = csv ? path : NULL);
         FUZZ_REQUIRE(status == GRADUS_OK || (csv && status == GRADUS_ERROR_MISMATCH), "%s", gradus_last_error());
         if (status == GRADUS_OK) check_log(csv, log, size - 1, head[csv]);
         else check_untouched(csv, log, size - 1);

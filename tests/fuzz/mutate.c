@@ -19,18 +19,24 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
-static const char *const dictionary[] = {
-    "f32",    "f64",   "i32",   "i64",  "u8",       "bool",      "B",         "2B",       "0",      "1",      "2",
-    "3",      "-1",    "255",   "256",  "65536",    "2147483648", "1e30",     "-0",       "inf",    "-inf",   "nan",
-    "1e-45",  "true",  "false", "0x01", "axes",     "axis",      "range",     "value",    "data",   "stream", "bound",
-    "call",   "user",  "state", "init", "rng",      "attach",    "update",    "entry",    "inputs", "outputs", "as",
-    "effects", "backward", "training", "inference", "max_batch", "1152921504606846976", "4611686018427387904",
-};
-enum { WORDS = sizeof dictionary / sizeof *dictionary, MOST_TOKENS = 4096 };
+static const char dictionary[] =
+    "f32 f64 i32 i64 u8 bool B 2B 0 1 2 3 -1 255 256 65536 2147483648 1152921504606846976 4611686018427387904 1e30 -0 inf "
+    "-inf nan 1e-45 true false 0x01 axes axis range value data stream bound call user state init rng attach update entry "
+    "inputs outputs as effects backward training inference max_batch";
+enum { MOST_TOKENS = 4096 };
 
-static const char *draw_word(random_source *r) {
-    const int64_t i = random_up_to(r, WORDS + OP_COUNT - 1);
-    return i < WORDS ? dictionary[i] : op_name(i - WORDS + 1);
+/* A name of an op, or a word of the dictionary, where longer ones are drawn more often. */
+static const char *draw_word(random_source *r, size_t *length) {
+    size_t at = (size_t)random_up_to(r, sizeof dictionary - 1);
+    if (random_up_to(r, 2)) {
+        const char *name = op_name(1 + random_up_to(r, OP_COUNT - 1));
+        *length = strlen(name);
+        return name;
+    }
+    at -= dictionary[at] == ' ';
+    while (at > 0 && dictionary[at - 1] != ' ') at--;
+    *length = strcspn(dictionary + at, " ");
+    return dictionary + at;
 }
 
 /* A token of the text for one of the same kind in it, or for a word of the dictionary. */
@@ -50,8 +56,9 @@ static size_t change_word(uint8_t *data, size_t size, size_t max, random_source 
         const token *old = &tokens[random_up_to(r, count)], *other = &tokens[random_up_to(r, count)];
         for (int tries = 0; tries < 8 && other->kind != old->kind; tries++) other = &tokens[random_up_to(r, count)];
         const bool own = other->kind == old->kind && random_up_to(r, 2);
-        const char *word = own ? other->start : draw_word(r);
-        const size_t length = own ? other->length : strlen(word), at = (size_t)(old->start - copy);
+        size_t length = other->length;
+        const char *word = own ? other->start : draw_word(r, &length);
+        const size_t at = (size_t)(old->start - copy);
         if (size - old->length + length <= max) {
             made = size - old->length + length;
             memcpy(data + at, word, length);

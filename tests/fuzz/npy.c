@@ -28,7 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (status == GRADUS_OK) check_again(&a);
     else FUZZ_REQUIRE(!a.data && !a.dtype && !a.shape.d[0], "an array after an error");
     const gradus_status as_data = gradus_data_npy((const char *[]){path}, 1, &rows);
-    if (fuzz_read(as_data, rows)) FUZZ_REQUIRE(status == GRADUS_OK && gradus_data_rows(rows) == a.shape.d[1], "other rows");
+    if (fuzz_read(as_data, rows))
+        FUZZ_REQUIRE(status == GRADUS_OK && gradus_data_rows(rows) == a.shape.d[1], "other rows");
     gradus_data_destroy(&rows);
     gradus_npy_free(&a);
     return 0;

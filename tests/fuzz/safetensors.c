@@ -60,7 +60,8 @@ static void load(const char *path) {
     const gradus_status status = gradus_load_with(program, path, .batches = batches);
     const moment after = look();
     if (status != GRADUS_OK) {
-        FUZZ_REQUIRE(memcmp(&before, &after, sizeof before) == 0, "changed by a load that fails: %s", gradus_last_error());
+        FUZZ_REQUIRE(memcmp(&before, &after, sizeof before) == 0, "changed by a load that fails: %s",
+                     gradus_last_error());
         size_t loaded = 0;
         gradus_load(program, path);
         gradus_load_matching(program, path, "?", &loaded);

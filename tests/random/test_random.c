@@ -99,6 +99,26 @@ static void test_random_graphs(void **state) {
     }
 }
 
+/* --- the generator ------------------------------------------------------------------------------------------------- */
+
+/* Whether the seeds make valid graphs, and which ops are in them, with those of their gradients. */
+static void test_every_op_is_drawn(void **state) {
+    (void)state;
+    const uint64_t count = long_run() ? 100000 : 5000;
+    bool drawn[2][OP_COUNT] = {{false}}; /* tame, wild */
+    for (uint64_t seed = 1; seed <= count; seed++) {
+        gradus_graph *g = graph_for(seed);
+        for (uint32_t id = 1; id < g->nodes.count; id++) drawn[random_is_wild(seed)][graph_node(g, id)->op] = true;
+        gradus_graph_destroy(&g);
+    }
+    for (int op = 1; op < OP_COUNT; op++)
+        for (int wild = 0; wild < 2; wild++)
+            if (!drawn[wild][op] && op != OP_custom) /* a function of the program's own, which test_calls.c puts in */
+                fail_msg(
+                    "no %s graph has %s: tests/random_graph.c draws elementwise ops from the table, others by name",
+                    wild ? "wild" : "tame", op_name(op));
+}
+
 /* --- graphs that once failed -------------------------------------------------------------------------------------- */
 
 static void test_regressions(void **state) {
@@ -168,6 +188,7 @@ static void test_shrinking(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_op_is_drawn),
         cmocka_unit_test(test_random_graphs),
         cmocka_unit_test(test_regressions),
         cmocka_unit_test(test_shrinking),
