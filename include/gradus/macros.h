@@ -7,6 +7,10 @@
  *     GRADUS_INPUTS(images, labels)              GRADUS_OUTPUTS(&loss)
  *     gradus_compile_options(.max_batch = 128)   and so for each struct of options
  *
+ * GRADUS_INPUTS and GRADUS_OUTPUTS take pointers, and arrays, be they float x[128][784], and note the dtype of their elements,
+ * which gradus_call compares; a void pointer is believed.  In C they take up to 32 items, and arrays of up to four
+ * dimensions; C++ has no such limits.
+ *
  * How long they live.  Shapes and axes are values.  Lists and options are
  *   in C    pointers to what lives until the end of the block that they are written in;
  *   in C++  values that own what they hold, a gradus_list_of and a gradus_options: `auto list = GRADUS_TENSORS(x, y);` may be
@@ -45,11 +49,26 @@
     "and void * for any of these; a single variable is passed by its address, as in GRADUS_OUTPUTS(&loss)"
 
 /* More axes or extents than GRADUS_MAX_RANK do not compile. */
+#define GRADUS_LONG_SHAPE_ "a shape has at most 8 extents"
+#define GRADUS_LONG_AXES_ "a tensor has at most 8 axes"
+
 #ifndef __cplusplus
 
 #define GRADUS_COUNT_(T, ...) (sizeof((T[]){(T)0, __VA_ARGS__}) / sizeof(T) - 1)
-#define GRADUS_SHAPE(...) ((gradus_shape){{(int64_t)GRADUS_COUNT_(int64_t, __VA_ARGS__), __VA_ARGS__}})
-#define GRADUS_AXES(...) ((gradus_axes){{(int32_t)GRADUS_COUNT_(int32_t, __VA_ARGS__), __VA_ARGS__}})
+#define GRADUS_SHAPE(...)                                                                     \
+    ((gradus_shape){{(int64_t)GRADUS_COUNT_(int64_t, __VA_ARGS__) +                           \
+                         GRADUS_ASSERT_(GRADUS_UP_TO_8_(__VA_ARGS__), GRADUS_LONG_SHAPE_), \
+                     __VA_ARGS__}})
+#define GRADUS_AXES(...)                                                                    \
+    ((gradus_axes){{(int32_t)GRADUS_COUNT_(int32_t, __VA_ARGS__) +                          \
+                        GRADUS_ASSERT_(GRADUS_UP_TO_8_(__VA_ARGS__), GRADUS_LONG_AXES_), \
+                    __VA_ARGS__}})
+/* 0, where the condition holds. */
+#define GRADUS_ASSERT_(condition, message)  \
+    (0 * (int)sizeof(struct {               \
+        int none;                           \
+        _Static_assert(condition, message); \
+    }))
 #define GRADUS_TENSORS(...)                              \
     ((gradus_tensors){(const gradus_tensor[]){__VA_ARGS__}, \
                       sizeof((gradus_tensor[]){__VA_ARGS__}) / sizeof(gradus_tensor)})
@@ -73,27 +92,24 @@
     *_Generic((p),                                                                                                     \
         GRADUS_POINTERS_(GRADUS_NO_ARRAY_, GRADUS_NO_ARRAY_, GRADUS_NO_ARRAY_, GRADUS_NO_ARRAY_, GRADUS_NO_ARRAY_,     \
                          GRADUS_NO_ARRAY_),                                                                            \
-        GRADUS_NUMBERS_(GRADUS_NO_ARRAY_), void *: GRADUS_NO_ARRAY_, const void *: GRADUS_NO_ARRAY_, default: (p))
-#define GRADUS_NUMBERS_(value)                                                                                       \
+        GRADUS_OTHERS_(GRADUS_NO_ARRAY_), void *: GRADUS_NO_ARRAY_, const void *: GRADUS_NO_ARRAY_, default: (p))
+/* What one passes by mistake, and is not to be looked into. */
+#define GRADUS_OTHERS_(value)                                                                                       \
     bool: value, char: value, signed char: value, unsigned char: value, short: value, unsigned short: value,         \
         int: value, unsigned: value, long: value, unsigned long: value, long long: value, unsigned long long: value, \
-        float: value, double: value, long double: value
+        float: value, double: value, long double: value, gradus_tensor: value, gradus_tensor *: value,               \
+        gradus_graph *: value, gradus_program *: value
 #define GRADUS_DTYPE_OF_(p) \
     (GRADUS_POINTEE_(p) + GRADUS_POINTEE_(GRADUS_INNER_(p)) + GRADUS_POINTEE_(GRADUS_INNER_(GRADUS_INNER_(p))))
-#define GRADUS_ARG_(p)                                                                                       \
-    {(p), GRADUS_DTYPE_OF_(p) % 16 + 0 * (int32_t)sizeof(struct {                                            \
-              int none;                                                                                      \
-              _Static_assert(GRADUS_DTYPE_OF_(p) != 0, GRADUS_WRONG_POINTER_);                               \
-          })}
+#define GRADUS_ARG_(p) \
+    {(p), GRADUS_DTYPE_OF_(p) % 16 + GRADUS_ASSERT_(GRADUS_DTYPE_OF_(p) != 0, GRADUS_WRONG_POINTER_)}
 #define GRADUS_TOO_MANY_(f, ...)                                                                                       \
-    {                                                                                                                  \
-        0, (int32_t)sizeof(struct {                                                                                    \
-            int none;                                                                                                  \
-            _Static_assert(0, "GRADUS_INPUTS and GRADUS_OUTPUTS take up to 32 items; for more, fill an array, gradus_in " \
-                              "items[] or gradus_out items[], and pass (gradus_inputs){items, count} or "              \
-                              "(gradus_outputs){items, count}");                                                       \
-        })                                                                                                             \
-    }
+    {0, GRADUS_ASSERT_(0, "GRADUS_INPUTS and GRADUS_OUTPUTS take up to 32 items; for more, fill an array, gradus_in items[] " \
+                          "or gradus_out items[], and pass (gradus_inputs){items, count} or (gradus_outputs){items, count}")}
+
+/* Whether there are no more arguments than that. */
+#define GRADUS_UP_TO_8_(...) \
+    GRADUS_PICK_(__VA_ARGS__, GRADUS_96_(0), GRADUS_8_(0), GRADUS_8_(0), GRADUS_8_(0), GRADUS_8_(1), 0)
 
 /* One f(a) for each of up to 32 arguments. */
 #define GRADUS_E1_(f, a) f(a)
@@ -174,11 +190,11 @@
 /* --- shapes and axes --------------------------------------------------------------------------------------------- */
 
 template <class... T> inline gradus_shape gradus_shape_(T... v) {
-    static_assert(sizeof...(v) <= GRADUS_MAX_RANK, "a shape has at most 8 extents");
+    static_assert(sizeof...(v) <= GRADUS_MAX_RANK, GRADUS_LONG_SHAPE_);
     return gradus_shape{{int64_t(sizeof...(v)), int64_t(v)...}};
 }
 template <class... T> inline gradus_axes gradus_axes_(T... v) {
-    static_assert(sizeof...(v) <= GRADUS_MAX_RANK, "a tensor has at most 8 axes");
+    static_assert(sizeof...(v) <= GRADUS_MAX_RANK, GRADUS_LONG_AXES_);
     return gradus_axes{{int32_t(sizeof...(v)), int32_t(v)...}};
 }
 
