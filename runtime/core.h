@@ -6,6 +6,7 @@
 
 #include "runtime/pool.h"
 #include "runtime/program.h"
+#include "runtime/progress.h"
 #include "runtime/support.h"
 
 #include <stdatomic.h>
@@ -25,6 +26,8 @@ typedef struct {
     void (*release)(void *owner);
     void *owner;
     program_explain explain; /* NULL: results need not be finite */
+    fit_progress progress;   /* of a model's fit, which changes it with the state locked for writing, */
+    unsigned char *best;     /* and the state of its best epoch; NULL: not kept */
     unsigned char *saved;    /* with `explain`: the state before a call that writes it */
 } program_core;
 
@@ -67,6 +70,9 @@ int64_t abi_elements(const gradus_shape *shape, int64_t batch);
 static inline size_t state_tensor_bytes(const gradus_abi_tensor *t) {
     return (size_t)abi_elements(&t->shape, 1) * gradus_dtype_size(t->dtype);
 }
+
+/* Frees the state of the best epoch. */
+void core_forget_best(program_core *core);
 
 /* Notes that a state tensor has a value now; all of them together make the state initialised.  The state is locked for
  * writing. */

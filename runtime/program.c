@@ -62,6 +62,7 @@ static void free_core(program_core *core) {
     pool_destroy(core->pool);
     memory_free_aligned(core->state);
     memory_free_aligned(core->saved);
+    memory_free_aligned(core->best);
     memory_free(core->written);
     memory_free(core);
 }

@@ -435,7 +435,7 @@ static gradus_optimizer draw_optimizer(maker *m) {
     case 0: return gradus_sgd(.learning_rate = 0.1);
     case 1: return gradus_sgd(.learning_rate = 0.1, .momentum = 0.9, .nesterov = true);
     case 2: return gradus_rmsprop(.learning_rate = 0.01);
-    case 3: return gradus_adamw(.learning_rate = 0.01);
+    case 3: return gradus_adamw(.learning_rate = 0.01, .weight_decay = 0.01);
     default: return gradus_adam(.learning_rate = 0.01);
     }
 }

@@ -58,6 +58,13 @@ void call_out_of_memory(call *c);                  /* the graph now has failed; 
 uint32_t call_unreadable(gradus_graph *g, const char *op, options_type type, const void *options); /* returns 0 */
 double option_value(double given, double standard); /* as it is meant: 0 is the default, -0 a real 0 */
 
+/* Every number that a user gives as an option goes through one of these on its way into the graph.  Whether the dtype can
+ * hold it, for floats within a thousandth (1e-50 would be 0 as f32, 1e39 infinite), for integers exactly; what is not finite
+ * is another check's concern.  `what` names it, as in ".epsilon".  False after an error.  A share, from 0 to 1, must be
+ * told from 1 too: 0.99999999999 would be 1 as f32, and 1 - share 0. */
+bool compose_holds(gradus_graph *g, const char *op, const char *what, double value, gradus_dtype dtype);
+bool compose_holds_share(gradus_graph *g, const char *op, const char *what, double share, gradus_dtype dtype);
+
 /* Sets gradus_last_error() to the graph's first error and returns GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it
  * is that; GRADUS_OK where there is none. */
 gradus_status graph_report(const gradus_graph *g);

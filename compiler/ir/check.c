@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What builders and shape rules check, and how they say that it is wrong.  See call.h. */
 #include "ir/call.h"
+#include "ir/literal.h"
 
+#include <math.h>
 #include <string.h>
 
 uint32_t compose_fail(gradus_graph *g, const char *op, const char *format, ...) {
@@ -167,4 +169,48 @@ bool compose_valid_shape(gradus_graph *g, const char *op, gradus_dtype dtype, co
         }
     }
     return true;
+}
+
+/* --- options of a dtype ------------------------------------------------------------------------------------------ */
+
+/* The value as the dtype has it. */
+static double in_dtype(double value, gradus_dtype dtype) {
+    static const struct {
+        double low, end; /* low <= value < end */
+    } ranges[] = {[GRADUS_I32] = {-0x1p31, 0x1p31},
+                  [GRADUS_I64] = {-0x1p63, 0x1p63},
+                  [GRADUS_U8] = {0, 256},
+                  [GRADUS_BOOL] = {0, 2}};
+    if (dtype == GRADUS_F64) return value;
+    if (dtype == GRADUS_F32) return (double)(float)value;
+    if (value < ranges[dtype].low) return ranges[dtype].low;
+    return value < ranges[dtype].end ? trunc(value) : nextafter(ranges[dtype].end, 0);
+}
+
+static bool cannot_hold(gradus_graph *g, const char *op, const char *what, double value, gradus_dtype dtype,
+                        const char *hint) {
+    char given[LITERAL_BYTES], kept[LITERAL_BYTES];
+    const double became = in_dtype(value, dtype);
+    literal_write(given, GRADUS_F64, (scalar){.f64 = value});
+    if (dtype == GRADUS_F32) literal_write(kept, GRADUS_F32, (scalar){.f32 = (float)value});
+    else literal_write(kept, GRADUS_F64, (scalar){.f64 = became});
+    compose_fail(g, op, "%s is %s, which %s cannot hold: it would be %s; %s", what, given, gradus_dtype_name(dtype),
+                 kept, hint);
+    return false;
+}
+
+bool compose_holds(gradus_graph *g, const char *op, const char *what, double value, gradus_dtype dtype) {
+    const double became = in_dtype(value, dtype);
+    if (!isfinite(value)) return true;
+    if (dtype == GRADUS_F64 || dtype == GRADUS_F32) {
+        if (fabs(became - value) <= 1e-3 * fabs(value)) return true;
+        return cannot_hold(g, op, what, value, dtype, "right is 0, or a number of 1.2e-38 to 3.4e38");
+    }
+    return became == value || cannot_hold(g, op, what, value, dtype, "right is a whole number of its range");
+}
+
+bool compose_holds_share(gradus_graph *g, const char *op, const char *what, double share, gradus_dtype dtype) {
+    if (!compose_holds(g, op, what, share, dtype)) return false;
+    return share >= 1 || in_dtype(share, dtype) < 1 ||
+           cannot_hold(g, op, what, share, dtype, "right is at most 0.9999999, or f64");
 }

@@ -43,6 +43,9 @@ PLAIN(gradus_tensor, square, (gradus_tensor x), (NULL, 0, x))
 static uint32_t clip(gradus_graph *g, uint32_t x, double low, double high) {
     if (!(low <= high)) return compose_fail(g, "clip", "from %g up to %g; they must ascend and not be NaN", low, high);
     if (!compose_dtype(g, "clip", x, DTYPES_NUMBERS)) return 0;
+    const gradus_dtype dtype = graph_node(g, x)->dtype;
+    if (!compose_holds(g, "clip", "the lower bound", low, dtype)) return 0;
+    if (!compose_holds(g, "clip", "the upper bound", high, dtype)) return 0;
     return build_op2(g, OP_minimum, build_op2(g, OP_maximum, x, compose_like(g, x, low)), compose_like(g, x, high));
 }
 
@@ -123,8 +126,9 @@ static uint32_t dropout(gradus_graph *g, uint32_t x, double rate) {
     if (!compose_dtype(g, "dropout", x, DTYPES_FLOATS)) return 0;
     if (!(rate >= 0 && rate < 1))
         return compose_fail(g, "dropout", "the rate is %g; right is a share from 0 to below 1", rate);
-    if (rate == 0) return x;
     const gradus_dtype dtype = graph_node(g, x)->dtype;
+    if (!compose_holds_share(g, "dropout", "the rate", rate, dtype)) return 0;
+    if (rate == 0) return x;
     const gradus_shape shape = graph_node(g, x)->shape;
     const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
     const uint32_t drawn = build_op2(g, OP_less, compose_like(g, x, rate), compose_random(g, dtype, &shape));

@@ -73,6 +73,24 @@ static double variance(const gradus_shape *shape, bool both) {
     return fans > 0 ? 2 / fans : 0;
 }
 
+/* The numbers that an initialiser was made of. */
+static bool check_holds(gradus_graph *g, const char *op, const gradus_initializer *first, gradus_dtype dtype) {
+    switch (first->kind) {
+    case INITIAL_FILL: return compose_holds(g, op, "the number of gradus_fill", first->a, dtype);
+    case INITIAL_UNIFORM:
+        return compose_holds(g, op, "the lower bound of gradus_uniform", first->a, dtype) &&
+               compose_holds(g, op, "the upper bound of gradus_uniform", first->b, dtype) &&
+               compose_holds(g, op, "the range of gradus_uniform", first->b - first->a, dtype);
+    case INITIAL_NORMAL:
+        return compose_holds(g, op, "the mean of gradus_normal", first->a, dtype) &&
+               compose_holds(g, op, "the standard deviation of gradus_normal", first->b, dtype);
+    case INITIAL_TRUNCATED:
+        return compose_holds(g, op, "the mean of gradus_truncated_normal", first->a, dtype) &&
+               compose_holds(g, op, "the standard deviation of gradus_truncated_normal", first->b, dtype);
+    default: return true;
+    }
+}
+
 /* Random numbers need floats, and a range that is one. */
 static bool check_random(gradus_graph *g, const char *op, const gradus_initializer *first, gradus_dtype dtype) {
     const bool random = first->kind >= INITIAL_UNIFORM && first->kind <= INITIAL_HE_NORMAL;
@@ -85,7 +103,7 @@ static bool check_random(gradus_graph *g, const char *op, const gradus_initializ
     else if ((first->kind == INITIAL_NORMAL || first->kind == INITIAL_TRUNCATED) && first->b < 0)
         compose_fail(g, op, "%s with a standard deviation of %g; it must not be negative",
                      first->kind == INITIAL_NORMAL ? "gradus_normal" : "gradus_truncated_normal", first->b);
-    else return true;
+    else return check_holds(g, op, first, dtype);
     return false;
 }
 

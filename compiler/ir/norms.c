@@ -45,8 +45,8 @@ static uint32_t reciprocal_root(gradus_graph *g, uint32_t variance, double epsil
     return build_op(g, OP_rsqrt, build_op2(g, OP_add, variance, compose_like(g, variance, epsilon)));
 }
 
-static bool check_epsilon(gradus_graph *g, const char *op, double epsilon) {
-    if (epsilon >= 0 && isfinite(epsilon)) return true;
+static bool check_epsilon(gradus_graph *g, const char *op, double epsilon, gradus_dtype dtype) {
+    if (epsilon >= 0 && isfinite(epsilon)) return compose_holds(g, op, ".epsilon", epsilon, dtype);
     compose_fail(g, op, ".epsilon is %g; right is a finite number that is not negative", epsilon);
     return false;
 }
@@ -60,7 +60,7 @@ static uint32_t layer_norm(gradus_graph *g, uint32_t x, uint32_t gamma, uint32_t
     const double epsilon = option_value(o->epsilon, 1e-5);
     const gradus_axes wanted = o->axes.d[0] ? o->axes : GRADUS_AXES(-1);
     gradus_axes axes;
-    if (!compose_dtype(g, op, x, DTYPES_FLOATS) || !check_epsilon(g, op, epsilon)) return 0;
+    if (!compose_dtype(g, op, x, DTYPES_FLOATS) || !check_epsilon(g, op, epsilon, n->dtype)) return 0;
     if (!compose_axes(g, op, &wanted, shape_rank(&n->shape), &axes)) return 0;
     const gradus_shape extents = extents_of(&n->shape, &axes), kept = others_one(&n->shape, &axes);
     if (gamma && !compose_given(g, op, "gamma", gamma, n->dtype, &extents)) return 0;
@@ -133,11 +133,13 @@ static uint32_t scaled(gradus_graph *g, uint32_t x, uint32_t mean, uint32_t scal
     return build_op2(g, OP_add, product, build_broadcast(g, shift, &shape));
 }
 
-static bool check_batch_options(gradus_graph *g, const char *op, double momentum, const gradus_batch_norm_options *o) {
+static bool check_batch_options(gradus_graph *g, const char *op, double momentum, gradus_dtype dtype,
+                                const gradus_batch_norm_options *o) {
     if (!(momentum >= 0 && momentum <= 1))
         compose_fail(g, op, ".momentum is %g; right is a share from 0 to 1", momentum);
     else if (o->no_scale && o->gamma_init.kind) compose_fail(g, op, ".no_scale and a .gamma_init");
     else if (o->no_center && o->beta_init.kind) compose_fail(g, op, ".no_center and a .beta_init");
+    else compose_holds_share(g, op, ".momentum", momentum, dtype);
     return g->status == GRADUS_OK;
 }
 
@@ -199,13 +201,14 @@ static gradus_shape as_columns(const gradus_shape *shape, int axis) {
 static uint32_t batch_norm(gradus_graph *g, uint32_t x, const gradus_batch_norm_options *o) {
     static const char op[] = "batch_norm";
     const gradus_shape shape = graph_node(g, x)->shape;
+    const gradus_dtype dtype = graph_node(g, x)->dtype;
     const double momentum = option_value(o->momentum, 0.99), epsilon = option_value(o->epsilon, 1e-3);
     gradus_axes others;
-    if (!compose_dtype(g, op, x, DTYPES_FLOATS) || !check_epsilon(g, op, epsilon)) return 0;
-    if (!check_batch_options(g, op, momentum, o)) return 0;
+    if (!compose_dtype(g, op, x, DTYPES_FLOATS) || !check_epsilon(g, op, epsilon, dtype)) return 0;
+    if (!check_batch_options(g, op, momentum, dtype, o)) return 0;
     const int axis = compose_axis(g, op, o->axis ? o->axis : -1, shape_rank(&shape));
     if (axis < 0 || !batch_axes(g, op, x, axis, &others)) return 0;
-    const channel_states s = make_states(g, op, graph_node(g, x)->dtype, shape_dim(&shape, axis), o);
+    const channel_states s = make_states(g, op, dtype, shape_dim(&shape, axis), o);
     const gradus_shape columns = as_columns(&shape, axis);
     const int channels = axis - shape_rank(&shape) + shape_rank(&columns);
     const uint32_t y = normalized(g, op, build_reshape(g, x, &columns), channels, s, momentum, epsilon);

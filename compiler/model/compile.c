@@ -42,6 +42,8 @@ static const struct {
 };
 #define LOSSES (sizeof losses / sizeof *losses)
 
+const char *model_loss_name(gradus_loss loss) { return losses[loss].name; }
+
 static gradus_status wrong(const compilation *c, const char *format, ...) PRINTF_LIKE(2, 3);
 static gradus_status wrong(const compilation *c, const char *format, ...) {
     char why[1024], place[SOURCE_TEXT];
@@ -224,6 +226,7 @@ static gradus_status make_step(compilation *c, gradus_updates *step) {
     if (frozen && !params.count)
         return wrong(c, "all layers with parameters are frozen, so there is nothing to train");
     if (!c->o.optimizer.kind) c->o.optimizer = gradus_rmsprop();
+    gradus_optimizer_describe(c->o.optimizer, c->m->training.optimizer, sizeof c->m->training.optimizer);
     if (frozen) *step = gradus_apply_at(AT, c->o.optimizer, params, gradus_gradients_at(AT, c->outputs[0], params));
     else *step = gradus_minimize_at(AT, c->outputs[0], c->o.optimizer);
     return GRADUS_OK;

@@ -119,7 +119,9 @@ void score_means(const score *s, double means[1 + GRADUS_METRICS]) {
 }
 
 gradus_status score_data(const gradus_model *m, const gradus_data *data, double means[1 + GRADUS_METRICS]) {
-    const gradus_batch_options in_order = {.size_ = sizeof in_order, .batch_size = m->max_batch, .no_shuffle = true};
+    /* Means of means depend on the batches: they are the same whatever the program was last made for. */
+    const gradus_batch_options in_order = {
+        .size_ = sizeof in_order, .batch_size = m->training.max_batch, .no_shuffle = true};
     gradus_batches *batches;
     gradus_batch b;
     score s = {{0}, 0};
@@ -166,7 +168,7 @@ gradus_status score_explain(const gradus_model *m, gradus_status status, const c
 
 /* From a callback, too, where there is a program. */
 static gradus_status ready(gradus_model *m, const char *where, const gradus_data *data, bool labels) {
-    gradus_status status = m && m->busy && m->program ? GRADUS_OK : model_enter_compiled(m, where);
+    gradus_status status = m && model_busy(m) && m->program ? GRADUS_OK : model_enter_compiled(m, where);
     if (!status) status = model_check_data(m, where, data, labels);
     if (!status && !m->program) status = model_prepare(m, m->training.max_batch);
     return status;

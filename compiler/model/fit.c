@@ -7,8 +7,6 @@
 #include "runtime/options.h"
 #include "runtime/world.h"
 
-#include <gradus/checkpoint.h>
-
 #include <math.h>
 #include <string.h>
 #include <time.h>
@@ -84,22 +82,33 @@ static gradus_status begin(fit *f) {
                                           .no_shuffle = f->o.no_shuffle,
                                           .seed = f->o.seed};
     status = gradus_batches_create(f->data, &options, &f->batches);
+    if (!status) status = best_begin(f);
+    if (!status && f->progress.batch > gradus_batches_count(f->batches))
+        return WRONG(
+            "the checkpoint was saved after batch %lld of an epoch, which now has %lld: right are the options and data "
+            "of the fit that it is of",
+            (long long)f->progress.batch, (long long)gradus_batches_count(f->batches));
     if (!status) status = log_open(f);
     if (!status) print_begin(f);
     return status;
 }
 
-static void end(fit *f) {
+void fit_close(fit *f) {
     log_close(f);
     gradus_batches_destroy(&f->batches);
     gradus_data_destroy(&f->train_part);
     gradus_data_destroy(&f->validation_part);
-    memory_free(f->best);
+    f->closed = true;
 }
 
 /* --- an epoch ---------------------------------------------------------------------------------------------------- */
 
-static gradus_verdict tell(const fit *f, gradus_progress_fn function) {
+static gradus_verdict call_function(gradus_progress_fn function, void *user, const gradus_progress *now) {
+    LEAVE;
+    return function(user, now);
+}
+
+static gradus_verdict tell(fit *f, gradus_progress_fn function) {
     if (!function) return GRADUS_CONTINUE;
     const epoch_record *e = &f->now;
     const size_t count = f->model->training.metrics;
@@ -119,8 +128,10 @@ static gradus_verdict tell(const fit *f, gradus_progress_fn function) {
         .metric_count = count,
         .model = f->model,
     };
-    LEAVE;
-    return function(f->o.user, &now);
+    f->visiting = true;
+    const gradus_verdict verdict = call_function(function, f->o.user, &now);
+    f->visiting = false;
+    return f->closed ? GRADUS_STOP : verdict;
 }
 
 /* With the place, and the row of the data where a label is wrong. */
@@ -131,29 +142,47 @@ static gradus_status batch_failed(const fit *f, gradus_status status) {
     return score_explain(f->model, status, place, f->data, 0);
 }
 
+/* A callback that cannot be found on the stack has begun another fit, which closed this one. */
+static gradus_status check_closed(const fit *f) {
+    return f->closed ? fail(GRADUS_ERROR_BUSY, "%s: a callback of this fit has begun another one of the model", where)
+                     : GRADUS_OK;
+}
+
+/* From where the epoch stands: at its beginning, or where a checkpoint was saved in its midst. */
 static gradus_status train_epoch(fit *f, gradus_verdict *verdict) {
     gradus_batch b;
-    score s = {{0}, 0};
+    score s = {.rows = f->progress.rows};
     double values[1 + GRADUS_METRICS];
     const double from = fit_clock();
-    while (*verdict == GRADUS_CONTINUE && gradus_batches_next(f->batches, &b)) {
-        const gradus_status status = score_batch(f->model, "train", &b, &s, values);
+    memcpy(s.sums, f->progress.sums, sizeof s.sums);
+    f->now.batch = f->progress.batch;
+    score_means(&s, f->now.means);
+    gradus_status status = GRADUS_OK;
+    while (!status && *verdict == GRADUS_CONTINUE && gradus_batches_next(f->batches, &b)) {
+        status = score_batch(f->model, "train", &b, &s, values);
         if (status) return batch_failed(f, status);
         f->now.batch = b.index + 1;
         f->now.seconds = fit_clock() - from;
         score_means(&s, f->now.means);
         if (!isfinite(values[0])) return blame(f, &b, values[0]);
+        status = best_batch(f, f->now.batch, &s);
+        if (status) return status;
         print_batch(f);
         *verdict = tell(f, f->o.on_batch);
+        status = check_closed(f);
     }
-    return GRADUS_OK;
+    return status;
 }
 
 static gradus_status set_rate(fit *f, int64_t epoch) {
     gradus_model *m = f->model;
     f->now.learning_rate = model_learning_rate(m);
-    if (!f->o.schedule.kind) return GRADUS_OK;
+    if (f->progress.batch) f->now.learning_rate = f->progress.rate; /* in its midst the epoch has one */
+    if (f->progress.batch || !f->o.schedule.kind) return GRADUS_OK;
+    f->visiting = true;
     const double rate = schedule_rate(&f->o.schedule, epoch, f->now.learning_rate);
+    f->visiting = false;
+    if (f->closed) return check_closed(f);
     if (!isfinite(rate) || rate < 0)
         return WRONG(".schedule: the learning rate of epoch %lld is %g; it must be finite and not negative",
                      (long long)epoch + 1, rate);
@@ -162,90 +191,69 @@ static gradus_status set_rate(fit *f, int64_t epoch) {
     return status;
 }
 
-/* --- the best epoch ---------------------------------------------------------------------------------------------- */
-
-static gradus_status keep_best(fit *f) {
-    void *state;
-    gradus_status status = gradus_program_state(f->model->program, &state, &f->best_bytes);
-    if (!status && f->o.best_path) status = gradus_save(f->model->program, f->o.best_path);
-    if (status || !f->o.restore_best) return status;
-    if (!f->best) f->best = memory_reallocate(NULL, f->best_bytes);
-    if (!f->best) return fail_out_of_memory("gradus_model_fit: .restore_best");
-    memcpy(f->best, state, f->best_bytes);
-    return GRADUS_OK;
-}
-
-static gradus_status restore_best(const fit *f) {
-    void *state;
-    size_t bytes;
-    if (!f->best) return GRADUS_OK;
-    const gradus_status status = gradus_program_state(f->model->program, &state, &bytes);
-    if (!status) memcpy(state, f->best, f->best_bytes);
-    return status;
-}
-
-/* Whether this epoch is the best so far, and whether there is still hope. */
-static gradus_status judge(fit *f, gradus_verdict *verdict) {
-    const double monitored = f->validation ? f->now.validation[0] : f->now.means[0];
-    if (isnan(monitored) || (f->best_epoch && !(monitored < f->least - f->o.min_delta))) {
-        if (++f->waited >= f->o.patience && f->o.patience) *verdict = GRADUS_STOP;
-        return GRADUS_OK;
-    }
-    f->least = monitored;
-    f->best_epoch = f->now.epoch;
-    f->waited = 0;
-    return keep_best(f);
-}
-
 /* --- the fit ----------------------------------------------------------------------------------------------------- */
 
 static gradus_status finish_epoch(fit *f, gradus_verdict *verdict) {
+    gradus_model *m = f->model;
     gradus_status status = GRADUS_OK;
-    if (f->validation) status = score_data(f->model, f->validation, f->now.validation);
-    if (status) return score_explain(f->model, status, "gradus_model_fit: validation", f->validation, f->first_validated);
-    f->model->epochs_trained++;
+    if (f->validation) status = score_data(m, f->validation, f->now.validation);
+    if (status) return score_explain(m, status, "gradus_model_fit: validation", f->validation, f->first_validated);
     print_epoch(f);
-    status = judge(f, verdict);
+    status = best_epoch(f);
+    if (m->epochs_trained < INT64_MAX) m->epochs_trained++;
+    if (m->epochs_trained < f->progress.order) m->epochs_trained = f->progress.order; /* some were trained elsewhere */
+    if (best_hopeless(f)) *verdict = GRADUS_STOP;
     if (!status) status = history_add(f);
     if (!status) status = log_epoch(f);
     if (!status && tell(f, f->o.on_epoch) != GRADUS_CONTINUE) *verdict = GRADUS_STOP;
+    return status ? status : check_closed(f);
+}
+
+static gradus_status one_epoch(fit *f, int64_t epoch, gradus_verdict *verdict) {
+    f->now = (epoch_record){.epoch = epoch + 1, .batches = gradus_batches_count(f->batches)};
+    score_means(&(score){{0}, 0}, f->now.means);
+    score_means(&(score){{0}, 0}, f->now.validation);
+    gradus_status status = gradus_batches_seek(f->batches, f->progress.order, f->progress.batch);
+    if (!status) status = set_rate(f, epoch);
+    if (f->closed) return status;
+    if (!status) print_epoch_begins(f);
+    if (!status) status = train_epoch(f, verdict);
+    if (f->closed) return status;
+    if (f->stream && (status || f->now.batch < f->now.batches)) fprintf(f->stream, "\n");
+    if (!status && f->now.batch == f->now.batches) status = finish_epoch(f, verdict);
     return status;
 }
 
 static gradus_status run(fit *f) {
-    const int64_t before = f->o.initial_epoch ? f->o.initial_epoch : f->model->epochs_trained;
-    gradus_verdict verdict = GRADUS_CONTINUE;
+    gradus_verdict verdict = best_hopeless(f) ? GRADUS_STOP : GRADUS_CONTINUE;
     gradus_status status = GRADUS_OK;
-    for (int64_t i = f->o.initial_epoch; !status && verdict == GRADUS_CONTINUE && i < f->o.epochs; i++) {
-        f->now = (epoch_record){.epoch = i + 1, .batches = gradus_batches_count(f->batches)};
-        score_means(&(score){{0}, 0}, f->now.means);
-        score_means(&(score){{0}, 0}, f->now.validation);
-        status = gradus_batches_seek(f->batches, before + (i - f->o.initial_epoch), 0);
-        if (!status) status = set_rate(f, i);
-        if (!status) print_epoch_begins(f);
-        if (!status) status = train_epoch(f, &verdict);
-        if (f->stream && (status || f->now.batch < f->now.batches)) fprintf(f->stream, "\n");
-        if (!status && f->now.batch == f->now.batches) status = finish_epoch(f, &verdict);
-        const bool last = i + 1 == f->o.epochs && f->now.batch == f->now.batches;
-        if (f->o.history) f->o.history->stopped = verdict != GRADUS_CONTINUE && !last;
+    gradus_history *h = f->o.history;
+    if (h) {
+        h->best_epoch = f->progress.best_epoch;
+        h->stopped = verdict != GRADUS_CONTINUE;
     }
-    return status;
+    for (int64_t i = f->o.initial_epoch; !status && verdict == GRADUS_CONTINUE && i < f->o.epochs; i++) {
+        status = one_epoch(f, i, &verdict);
+        const bool last = i + 1 == f->o.epochs && f->now.batch == f->now.batches;
+        if (h && !f->closed) h->stopped = verdict != GRADUS_CONTINUE && !last;
+    }
+    const gradus_status restored = f->closed ? GRADUS_OK : best_end(f);
+    return status ? status : restored;
 }
 
 gradus_status(gradus_model_fit)(gradus_model *m, const gradus_data *data, const gradus_fit_options *options) {
     ENTER;
-    fit f = {.model = m, .data = data};
     gradus_status status = model_enter_compiled(m, where);
     if (status) return status;
-    if (!options_read(where, OPTIONS_TYPE(gradus_fit_options), &f.o, options)) return GRADUS_ERROR_ARGUMENT;
-    status = begin(&f);
-    if (!status) {
-        m->busy = true;
-        status = run(&f);
-        m->busy = false;
-        const gradus_status restored = restore_best(&f);
-        if (!status) status = restored;
-    }
-    end(&f);
+    gradus_fit_options o;
+    if (!options_read(where, OPTIONS_TYPE(gradus_fit_options), &o, options)) return GRADUS_ERROR_ARGUMENT;
+    fit *f = memory_zeroed(sizeof *f);
+    if (!f) return fail_out_of_memory(where);
+    *f = (fit){.model = m, .data = data, .o = o};
+    status = begin(f);
+    if (!status) status = fit_own(m, f, run);
+    if (f->closed) return status; /* the model keeps it */
+    fit_close(f);
+    memory_free(f);
     return status;
 }

@@ -7,6 +7,9 @@
 #define GRADUS_MODEL_FIT_H
 
 #include "model/model.h"
+#include "runtime/progress.h"
+
+#include <pthread.h>
 
 /* An epoch, or what there is of it.  Loss first, then the metrics. */
 typedef struct {
@@ -15,7 +18,8 @@ typedef struct {
     double learning_rate, seconds;
 } epoch_record;
 
-typedef struct {
+typedef struct fit fit;
+struct fit {
     gradus_model *model;
     gradus_fit_options o;
     const gradus_data *data, *validation; /* validation: NULL for none */
@@ -27,12 +31,27 @@ typedef struct {
     const char *spoiled; /* a state that is not finite before the first step; NULL for none */
     bool bar; /* the stream is a terminal with a progress bar */
     double drawn; /* when the bar was */
-    /* the best epoch */
-    double least;
-    int64_t best_epoch, waited;
-    unsigned char *best; /* its state, for restore_best */
-    size_t best_bytes;
-} fit;
+    fit_progress progress;
+    /* for left.c */
+    pthread_t thread;
+    fit *volatile *frame;
+    bool visiting; /* a function of the user's runs */
+    bool closed;   /* it was left */
+    fit *next;
+};
+
+/* A fit that a model has begun runs; and ends, or was left: closes and frees all that it holds but itself. */
+typedef gradus_status (*fit_run)(fit *f);
+gradus_status fit_own(gradus_model *m, fit *f, fit_run run);
+void fit_close(fit *f);
+
+/* The best epoch: what was before this fit, whether that leaves no hope; a batch more is done, an epoch more; and the state in
+ * the end. */
+gradus_status best_begin(fit *f);
+bool best_hopeless(const fit *f);
+gradus_status best_batch(fit *f, int64_t batches, const score *s);
+gradus_status best_epoch(fit *f);
+gradus_status best_end(fit *f);
 
 double fit_clock(void); /* seconds */
 

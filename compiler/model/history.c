@@ -80,7 +80,7 @@ gradus_status history_add(const fit *f) {
         h->metric[i][at] = e->means[1 + i];
         h->val_metric[i][at] = e->validation[1 + i];
     }
-    h->best_epoch = f->best_epoch;
+    h->best_epoch = f->progress.best_epoch;
     return GRADUS_OK;
 }
 

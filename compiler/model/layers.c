@@ -6,6 +6,9 @@
 
 #include <gradus/build.h>
 
+#include <math.h>
+#include <string.h>
+
 enum {
     LAYER_NONE,
     LAYER_DENSE,
@@ -127,20 +130,22 @@ static const layer_kind kinds[LAYERS] = {
     [LAYER_ACTIVATION] = {"Activation", "activation", OPTIONS_AND_NAME(gradus_layer_activation_options),
                           .activation_at = offsetof(gradus_layer_activation_options, activation),
                           .build = build_activation},
-    [LAYER_DROPOUT] = {"Dropout", "dropout", OPTIONS_AND_NAME(gradus_layer_dropout_options), .build = build_dropout},
+    [LAYER_DROPOUT] = {"Dropout", "dropout", OPTIONS_AND_NAME(gradus_layer_dropout_options),
+                       .numbers = {{"rate", offsetof(gradus_layer_dropout_options, rate), 0}}, .build = build_dropout},
     [LAYER_FLATTEN] = {"Flatten", "flatten", OPTIONS_AND_NAME(gradus_layer_flatten_options), .build = build_flatten},
     [LAYER_RESHAPE] = {"Reshape", "reshape", OPTIONS_AND_NAME(gradus_layer_reshape_options), .build = build_reshape},
     [LAYER_EMBEDDING] = {"Embedding", "embedding", OPTIONS_AND_NAME(gradus_layer_embedding_options),
                          .frozen_at = offsetof(gradus_layer_embedding_options, frozen),
-                         .initializers_at = {offsetof(gradus_layer_embedding_options, init)},
-                         .build = build_embedding},
+                         .initializers_at = {offsetof(gradus_layer_embedding_options, init)}, .build = build_embedding},
     [LAYER_LAYER_NORM] = {"LayerNorm", "layer_norm", OPTIONS_AND_NAME(gradus_layer_layer_norm_options),
                           .frozen_at = offsetof(gradus_layer_layer_norm_options, frozen),
+                          .numbers = {{"epsilon", offsetof(gradus_layer_layer_norm_options, epsilon), 1e-5}},
                           .build = build_layer_norm},
     [LAYER_BATCH_NORM] = {"BatchNorm", "batch_norm", OPTIONS_AND_NAME(gradus_layer_batch_norm_options),
                           .frozen_at = offsetof(gradus_layer_batch_norm_options, frozen),
-                          .build = build_batch_norm,
-                          .untrained = batch_norm_untrained},
+                          .numbers = {{"momentum", offsetof(gradus_layer_batch_norm_options, momentum), 0.99},
+                                      {"epsilon", offsetof(gradus_layer_batch_norm_options, epsilon), 1e-3}},
+                          .build = build_batch_norm, .untrained = batch_norm_untrained},
 };
 
 /* Of options that cannot be read the kind is negative, for gradus_model_add to say why. */
@@ -183,10 +188,20 @@ void layer_copy(arena *memory, model_layer *l, const gradus_layer *layer) {
     l->name = *name = arena_string(memory, *name);
     if (kind->frozen_at) l->frozen = *(bool *)option_at(l, kind->frozen_at);
     if (kind->activation_at) l->activation = *(gradus_activation *)option_at(l, kind->activation_at);
+    for (const layer_number *n = kind->numbers; n->name; n++) {
+        double *number = option_at(l, n->at); /* what the builder is given, as it means it */
+        if (*number == 0) *number = signbit(*number) || n->standard == 0 ? GRADUS_ZERO : n->standard;
+    }
     for (int i = 0; i < 2 && kind->initializers_at[i]; i++) {
         gradus_initializer *first = option_at(l, kind->initializers_at[i]);
         if (first->data && first->bytes) first->data = arena_copy(memory, first->data, first->bytes);
     }
+}
+
+double layer_number_of(const model_layer *l, const layer_number *number) {
+    double value;
+    memcpy(&value, (const char *)&l->given.options + number->at, sizeof value);
+    return value == 0 ? 0 : value; /* without its sign */
 }
 
 void layer_build(arena *memory, model_layer *l, gradus_tensor x) {

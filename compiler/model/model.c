@@ -22,13 +22,14 @@ gradus_status model_report(const gradus_model *m) {
     return m->status ? fail(m->status, "%s", m->error) : GRADUS_OK;
 }
 
-gradus_status model_enter(const gradus_model *m, const char *where) {
+gradus_status model_enter(gradus_model *m, const char *where) {
     if (!m) return fail(GRADUS_ERROR_ARGUMENT, "%s: the model is NULL", where);
-    if (m->busy) return fail(GRADUS_ERROR_BUSY, "%s: the model is being fitted: this is called from a callback", where);
+    if (model_busy(m))
+        return fail(GRADUS_ERROR_BUSY, "%s: the model is being fitted: this is called from a callback", where);
     return m->of_compile ? GRADUS_OK : model_report(m);
 }
 
-gradus_status model_enter_compiled(const gradus_model *m, const char *where) {
+gradus_status model_enter_compiled(gradus_model *m, const char *where) {
     const gradus_status status = model_enter(m, where);
     if (status || m->compiled) return status;
     if (m->status) return model_report(m);
@@ -66,6 +67,7 @@ void gradus_model_destroy(gradus_model **model) {
     if (!model || !*model) return;
     gradus_model *m = *model;
     *model = NULL;
+    model_forget_fits(m);
     gradus_program_destroy(&m->program);
     gradus_program_destroy(&m->previous);
     gradus_graph_destroy(&m->graph);
@@ -184,7 +186,7 @@ gradus_status(gradus_model_add)(gradus_model *m, gradus_layer layer) { return gr
 gradus_status gradus_model_pop(gradus_model *m) {
     ENTER;
     static const char *where = "gradus_model_pop";
-    if (!m || m->busy) return model_enter(m, where);
+    if (!m || model_busy(m)) return model_enter(m, where);
     if (m->compiled) return fail(GRADUS_ERROR_ARGUMENT, "%s: the model is compiled already", where);
     if ((!m->status || m->of_compile) && !m->layers.count) return fail(GRADUS_ERROR_ARGUMENT, "%s: the model has no layers", where);
     if (!m->status || m->of_compile) m->layers.count--;

@@ -31,12 +31,20 @@ typedef struct {
     size_t first_param, end_param; /* its parameters among those of the graph */
 } model_layer;
 
+/* A number among a kind's options; `name` NULL is the last. */
+typedef struct {
+    const char *name;
+    size_t at;
+    double standard; /* what 0 means */
+} layer_number;
+
 struct layer_kind {
     const char *type, *name; /* "Dense", "dense" */
     options_type options;
     /* Offsets in its options; 0 is none. */
     size_t name_at, frozen_at, activation_at, initializers_at[2];
     gradus_tensor (*build)(arena *memory, const model_layer *l, gradus_tensor x);
+    layer_number numbers[3];
     int64_t (*untrained)(const model_layer *l); /* elements of state that no optimizer changes; NULL for none */
 };
 
@@ -46,6 +54,8 @@ const layer_kind *layer_kind_of(const gradus_layer *layer);
 const char *layer_why_unreadable(char *why, const gradus_layer *layer);
 /* Copies what the options point to.  Needs a guard. */
 void layer_copy(arena *memory, model_layer *l, const gradus_layer *layer);
+/* A number of its options, as it is used. */
+double layer_number_of(const model_layer *l, const layer_number *number);
 /* Puts it into the graph of x, its input.  Needs a guard. */
 void layer_build(arena *memory, model_layer *l, gradus_tensor x);
 
@@ -56,6 +66,7 @@ typedef struct {
     gradus_dtype output_dtype, label_dtype;
     gradus_shape label; /* of a batch */
     int64_t classes;    /* of class numbers; 0 for other labels */
+    char optimizer[256]; /* gradus_optimizer_describe */
     uint64_t seed;
     int64_t max_batch; /* of a program that is made before the first fit */
     int32_t threads;
@@ -73,7 +84,7 @@ struct gradus_model {
     char error[2048];
     bool of_compile; /* that was a compilation, which may be tried again */
     bool compiled;
-    bool busy; /* a callback may run */
+    struct fit *fit, *left; /* under way; those that a jump out of a callback left */
     model_training training;
     gradus_program *program, *previous; /* previous: of an earlier compilation, for its weights */
     int64_t max_batch;
@@ -89,9 +100,13 @@ gradus_status model_fail(gradus_model *m, gradus_status status, const char *form
 /* The model's error, if it has one: sets this thread's last error again. */
 gradus_status model_report(const gradus_model *m);
 /* Whether the stack can be worked on: the model is there, in no callback, its layers without an error. */
-gradus_status model_enter(const gradus_model *m, const char *where);
+gradus_status model_enter(gradus_model *m, const char *where);
 /* Whether it can be used: the same, and compiled. */
-gradus_status model_enter_compiled(const gradus_model *m, const char *where);
+gradus_status model_enter_compiled(gradus_model *m, const char *where);
+/* Whether a fit is under way: this is called from a callback of it. */
+bool model_busy(gradus_model *m);
+/* Frees what fits left. */
+void model_forget_fits(gradus_model *m);
 /* What the graph says: GRADUS_ERROR_GRAPH, or GRADUS_ERROR_MEMORY where it is that; and without the place given. */
 gradus_status model_graph_status(const gradus_model *m);
 const char *model_graph_error(const gradus_model *m, const char *file, int line);
@@ -103,6 +118,8 @@ void model_forgive(gradus_model *m);
 static inline gradus_tensor model_output(const gradus_model *m) {
     return m->layers.count ? m->layers.items[m->layers.count - 1].output : m->x;
 }
+
+const char *model_loss_name(gradus_loss loss);
 
 /* A program for batches of so many rows, with initial weights or those that there were. */
 gradus_status model_prepare(gradus_model *m, int64_t batch);

@@ -83,7 +83,7 @@ gradus_status(gradus_model_plot)(gradus_model *m, const char *path, const gradus
     static const char *where = "gradus_model_plot";
     gradus_model_plot_options o;
     arena memory = {0};
-    const gradus_status unfit = m && m->busy ? GRADUS_OK : model_enter(m, where);
+    const gradus_status unfit = m && model_busy(m) ? GRADUS_OK : model_enter(m, where);
     if (unfit) return unfit;
     if (!path) return fail(GRADUS_ERROR_ARGUMENT, "%s: the path is NULL", where);
     if (!options_read(where, OPTIONS_TYPE(gradus_model_plot_options), &o, options)) return GRADUS_ERROR_ARGUMENT;

@@ -3,6 +3,7 @@
  * The program of a model: made at first use, made anew for larger batches and other compilations, its state kept.
  */
 #include "model/model.h"
+#include "runtime/progress.h"
 #include "runtime/world.h"
 
 #include <math.h>
@@ -65,6 +66,7 @@ static gradus_status copy_state(gradus_program *from, gradus_program *to) {
 }
 
 gradus_status model_prepare(gradus_model *m, int64_t batch) {
+    if (batch < m->training.max_batch) batch = m->training.max_batch; /* which it is evaluated in */
     if (m->program && m->max_batch >= batch) return GRADUS_OK;
     gradus_program *made = NULL;
     const gradus_compile_options options = {.size_ = sizeof options,
@@ -79,6 +81,7 @@ gradus_status model_prepare(gradus_model *m, int64_t batch) {
         gradus_program_destroy(&made);
         return status;
     }
+    if (m->program) program_move_progress(m->program, made);
     gradus_program_destroy(&m->previous);
     gradus_program_destroy(&m->program);
     m->program = made;
@@ -89,7 +92,7 @@ gradus_status model_prepare(gradus_model *m, int64_t batch) {
 
 gradus_program *gradus_model_program(gradus_model *m) {
     ENTER;
-    if (m && m->busy) return m->program;
+    if (m && model_busy(m)) return m->program;
     if (model_enter_compiled(m, "gradus_model_program")) return NULL;
     if (!m->program && model_prepare(m, m->training.max_batch)) return NULL;
     return m->program;

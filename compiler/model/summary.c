@@ -5,6 +5,7 @@
 #include "model/model.h"
 #include "runtime/world.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { COLUMNS = 3 };
@@ -98,6 +99,27 @@ static void put_total(text *t, const char *what, int64_t count, int64_t bytes) {
     text_append(t, ")\n");
 }
 
+/* " dropout: rate 0.2", … and how the model is trained. */
+static void put_numbers(text *t, const gradus_model *m) {
+    const model_training *how = &m->training;
+    for (uint32_t i = 0; i < m->layers.count; i++) {
+        const model_layer *l = &m->layers.items[i];
+        for (const layer_number *n = l->kind->numbers; n->name; n++) {
+            const bool first = n == l->kind->numbers;
+            text_append(t, "%s%s%s %s %.9g", first ? " " : ",", first ? l->name : "", first ? ":" : "", n->name,
+                        layer_number_of(l, n));
+        }
+        if (l->kind->numbers[0].name) text_append(t, "%s\n", l->frozen ? ", frozen" : "");
+    }
+    if (!m->compiled) return;
+    const double rate = m->program ? model_learning_rate(m) : NAN;
+    text_append(t, " %s", how->optimizer);
+    if (!isnan(rate)) text_append(t, " (learning rate now: %.9g)", rate);
+    text_append(t, "\n loss: %s\n metrics: %s", model_loss_name(how->loss), how->metrics ? "" : "none");
+    for (size_t i = 0; i < how->metrics; i++) text_append(t, "%s%s", i ? ", " : "", how->names[i]);
+    text_append(t, "\n seed: %llu\n", (unsigned long long)how->seed);
+}
+
 static const char *summary(const gradus_model *m, arena *memory) {
     static const char *const heading[COLUMNS] = {"Layer (type)", "Output Shape", "Param #"};
     static const char *const top[] = {"┏", "━", "┳", "┓"}, *const head[] = {"┡", "━", "╇", "┩"};
@@ -124,6 +146,7 @@ static const char *summary(const gradus_model *m, arena *memory) {
     put_total(&t.out, "Total", total.trained + total.fixed, total.trained_bytes + total.fixed_bytes);
     put_total(&t.out, "Trainable", total.trained, total.trained_bytes);
     put_total(&t.out, "Non-trainable", total.fixed, total.fixed_bytes);
+    put_numbers(&t.out, m);
     return t.out.data;
 }
 
@@ -131,7 +154,7 @@ gradus_status gradus_model_summary(gradus_model *m, FILE *stream) {
     ENTER;
     static const char *where = "gradus_model_summary";
     if (!stream) return fail(GRADUS_ERROR_ARGUMENT, "%s: the stream is NULL", where);
-    const gradus_status unfit = m && m->busy ? GRADUS_OK : model_enter(m, where);
+    const gradus_status unfit = m && model_busy(m) ? GRADUS_OK : model_enter(m, where);
     if (unfit) return unfit;
     arena memory = {0};
     volatile gradus_status status = GRADUS_OK;

@@ -22,7 +22,7 @@ gradus_optimizer(gradus_adamw)(const gradus_adamw_options *options) {
                                     [BETA1] = option_value(o.beta1, 0.9),
                                     [BETA2] = option_value(o.beta2, 0.999),
                                     [EPSILON] = option_value(o.epsilon, 1e-8),
-                                    [DECAY] = option_value(o.weight_decay, 1e-2)},
+                                    [DECAY] = o.weight_decay},
                               .rate = o.rate,
                               .name = o.name};
 }
@@ -32,7 +32,7 @@ gradus_optimizer(gradus_adam)(const gradus_adam_options *options) {
     gradus_adam_options o;
     OPTIM_OPTIONS(gradus_adam_options, &o, options);
     gradus_optimizer adam = gradus_adamw(.learning_rate = o.learning_rate, .beta1 = o.beta1, .beta2 = o.beta2,
-                                         .epsilon = o.epsilon, .weight_decay = GRADUS_ZERO, .rate = o.rate, .name = o.name);
+                                         .epsilon = o.epsilon, .rate = o.rate, .name = o.name);
     adam.kind = OPTIMIZER_ADAM;
     return adam;
 }
@@ -68,6 +68,6 @@ static void adam_step(optimization *s) {
     optim_update(s, s->p, optim_sub(s, p, step));
 }
 
-#define ADAM_OPTIONS {[BETA1] = "beta1", [BETA2] = "beta2", [EPSILON] = "epsilon", [DECAY] = "weight_decay"}
-const optimizer_row optimizer_adam = {"adam", adam_begin, adam_step, ADAM_OPTIONS};
-const optimizer_row optimizer_adamw = {"adamw", adam_begin, adam_step, ADAM_OPTIONS};
+#define ADAM_OPTIONS [BETA1] = "beta1", [BETA2] = "beta2", [EPSILON] = "epsilon"
+const optimizer_row optimizer_adam = {"adam", adam_begin, adam_step, {ADAM_OPTIONS}};
+const optimizer_row optimizer_adamw = {"adamw", adam_begin, adam_step, {ADAM_OPTIONS, [DECAY] = "weight_decay"}};

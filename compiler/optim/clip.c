@@ -66,7 +66,9 @@ static bool check(gradus_graph *g, const char *name, gradus_tensors grads, const
     if (!(limit > 0) || isinf(limit))
         return compose_fail(g, name, "%s is %g; it must be finite and above 0", what, limit);
     for (size_t i = 0; i < grads.count; i++)
-        if (!compose_dtype(g, name, grads.items[i].id, DTYPES_FLOATS)) return false;
+        if (!compose_dtype(g, name, grads.items[i].id, DTYPES_FLOATS) ||
+            !compose_holds(g, name, what, limit, node_of(grads.items[i])->dtype))
+            return false;
     return true;
 }
 

@@ -7,6 +7,7 @@
 #include "autodiff.h"
 #include "ir/call.h"
 #include "optim/optimizer.h"
+#include "runtime/names.h"
 #include "runtime/world.h"
 
 #include <math.h>
@@ -60,6 +61,16 @@ static const optimizer_row *const rows[] = {
     [OPTIMIZER_CUSTOM] = &optimizer_of_ones_own,
 };
 
+/* The name of an option, "learning_rate" first; NULL for what is no number of the user's. */
+static const char *option_name(const gradus_optimizer *o, int option) {
+    return option == OPTION_RATE ? "learning_rate" : rows[o->kind]->options[option];
+}
+
+static bool is_share(const gradus_optimizer *o, int option) {
+    const bool adam = o->kind == OPTIMIZER_ADAM || o->kind == OPTIMIZER_ADAMW;
+    return (option == OPTION_1 && (adam || o->kind == OPTIMIZER_RMSPROP)) || (option == OPTION_2 && adam);
+}
+
 static bool check_optimizer(gradus_graph *g, const char *name, const gradus_optimizer *o) {
     char why[OPTIONS_WHY];
     if (o->kind == OPTIMIZER_UNREADABLE) return compose_fail(g, name, "%s", optim_why_unreadable(why, o));
@@ -67,13 +78,27 @@ static bool check_optimizer(gradus_graph *g, const char *name, const gradus_opti
         return compose_fail(g, name, "no optimizer; pass one such as gradus_adam()");
     if (o->kind == OPTIMIZER_CUSTOM && !o->rule) return compose_fail(g, name, "the optimizer's rule is NULL");
     /* Shares of a moving average lie in [0, 1); everything else is finite and at least 0. */
-    bool adam = o->kind == OPTIMIZER_ADAM || o->kind == OPTIMIZER_ADAMW;
     for (int i = 0; i < OPTION_COUNT; i++) {
-        bool share = (i == OPTION_1 && (adam || o->kind == OPTIMIZER_RMSPROP)) || (i == OPTION_2 && adam);
+        const bool share = is_share(o, i);
         if (o->f[i] >= 0 && (share ? o->f[i] < 1 : isfinite(o->f[i]))) continue;
-        return compose_fail(g, name, "%s: .%s is %g; %s", rows[o->kind]->name,
-                            i == OPTION_RATE ? "learning_rate" : rows[o->kind]->options[i], o->f[i],
+        return compose_fail(g, name, "%s: .%s is %g; %s", rows[o->kind]->name, option_name(o, i), o->f[i],
                             share ? "a share lies from 0 to below 1" : "it must be finite and not negative");
+    }
+    return true;
+}
+
+/* Whether options keep their values in the dtypes of the parameters that they are used on. */
+static bool check_holds(gradus_graph *g, const char *op, const gradus_optimizer *o, const uint32_t *params,
+                        uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        const gradus_dtype dtype = graph_node(g, params[i])->dtype;
+        for (int k = 0; dtype == GRADUS_F32 && k < OPTION_COUNT; k++) {
+            if (!option_name(o, k) || (k == OPTION_RATE && o->rate.graph)) continue;
+            text what = {.memory = &g->memory};
+            text_append(&what, "%s: .%s", rows[o->kind]->name, option_name(o, k));
+            if (!(is_share(o, k) ? compose_holds_share : compose_holds)(g, op, what.data, o->f[k], dtype)) return false;
+        }
+        if (dtype == GRADUS_F32) break;
     }
     return true;
 }
@@ -130,10 +155,29 @@ static bool check_once(optimization *s) {
     return true;
 }
 
+const char *gradus_optimizer_describe(gradus_optimizer o, char *to, size_t size) {
+    ENTER;
+    if (!to || size == 0) return "";
+    message m = {to, size, 0};
+    *to = '\0';
+    if (o.kind <= OPTIMIZER_NONE || o.kind > OPTIMIZER_CUSTOM) {
+        message_put(&m, "no optimizer");
+        return to;
+    }
+    message_put(&m, "%s:", o.name && *o.name ? o.name : rows[o.kind]->name);
+    for (int i = 0; i < OPTION_COUNT; i++) {
+        const char *name = option_name(&o, i), *comma = i > 0 ? "," : "";
+        if (i == OPTION_RATE && o.rate.graph) message_put(&m, "%s rate a tensor", comma);
+        else if (name) message_put(&m, "%s %s %.9g", comma, name, o.f[i]);
+    }
+    return to;
+}
+
 /* The set of updates; 0, the empty one, after an error. */
 static uint32_t optimize(gradus_graph *g, const char *name, const gradus_optimizer *how, const uint32_t *params,
                          const uint32_t *grads, uint32_t count) {
     if (g->status != GRADUS_OK || !check_pairs(g, name, params, grads, count)) return 0;
+    if (!check_holds(g, name, how, params, count)) return 0;
     const optimizer_row *row = rows[how->kind];
     optimization s = {.g = g, .how = how, .call = name, .dtype = GRADUS_F32};
     s.name = how->name && *how->name ? how->name : row->name;

@@ -28,4 +28,4 @@ static void sgd_step(optimization *s) {
     optim_update(s, s->p, optim_sub(s, s->p, optim_mul(s, optim_everywhere(s, s->rate), direction)));
 }
 
-const optimizer_row optimizer_sgd = {"sgd", NULL, sgd_step, {[MOMENTUM] = "momentum"}};
+const optimizer_row optimizer_sgd = {"sgd", NULL, sgd_step, {[MOMENTUM] = "momentum", [NESTEROV] = "nesterov"}};

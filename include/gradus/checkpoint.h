@@ -14,6 +14,10 @@
  *     gradus_save_with(p, path, .batches = b);
  *     gradus_load_with(p, path, .batches = b);
  *
+ * The program of a model that is fitted, or was, has more: how far the fit is, as metadata "fit.epoch" and so on, and where the
+ * state of the best epoch is kept (gradus_fit_options, .restore_best), each tensor of it that is another than the state's,
+ * as "fit.best/NAME".  gradus_load takes both; a file without them loads, too.
+ *
  * Saving is all or nothing: path holds what it held before until the new file is whole and on the disk, whenever the
  * process is killed or the disk is full.  A process that is killed leaves a file beside, NAME.gradus-N.new (of a long name
  * the beginning), which the next save to the same path removes.  Loading is all or nothing too: the file is read and checked to its

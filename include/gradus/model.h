@@ -215,7 +215,8 @@ typedef struct {
                                    for others */
     uint64_t seed;              /* of the parameters' first values and of random numbers; default 0 */
     int64_t max_batch;          /* how many rows the program takes at once where it is made before the first fit, to be
-                                   loaded, evaluated, to predict; default 32.  A fit with larger batches makes it anew */
+                                   loaded, evaluated, to predict; default 32.  A fit with larger batches makes it anew;
+                                   evaluation and validation go on in batches of so many rows */
     int32_t threads;            /* as in gradus_compile_options, */
     bool check_nan;             /* this too */
     uint64_t reserved_[4];
@@ -329,10 +330,23 @@ typedef struct {
  * 1 may be left out).  A fit goes on from the state that it finds, so a second one continues the first: fits of 2 and of 3
  * epochs do what one of 5 does.  Epoch and batch numbers in messages are from 1.
  *
- * A run that was killed goes on from a checkpoint (checkpoint.h) that a callback saved behind epoch n, to the same bits:
+ * A run that was killed goes on from a checkpoint (checkpoint.h) that a callback saved after epoch n, to the same bits:
  *
  *     gradus_load(gradus_model_program(m), path);
  *     gradus_model_fit(m, train, .initial_epoch = n, …);    and all else as before
+ *
+ * While a fit runs, and after it, its program knows how far it is: epoch and batch, the order of rows, the best epoch with
+ * its loss, for how long there was no better one, and with .restore_best that epoch's state.  gradus_save keeps this, and a
+ * fit with .initial_epoch goes on with it, be it loaded or of a fit of this model that ended: .best_path is written by better
+ * epochs alone, .patience goes on counting (where it was used up, no epoch is trained), .restore_best takes the best of all
+ * epochs.  A checkpoint that on_batch saved in the midst of epoch n + 1 goes on there, with .initial_epoch = n, too.  The
+ * history has the epochs of this fit alone, its best_epoch is that of all.  Where nothing is known of the epochs before (a
+ * checkpoint of an older version, or saved before the first fit), where the state is that of a later epoch than .initial_epoch
+ * or validation came or went, the best epoch and .patience begin anew, which is logged (gradus_set_log).  gradus_program_init
+ * and a fit without .initial_epoch begin anew, too.
+ *
+ * A callback may leave the fit for good, by longjmp or a C++ exception.  The state is then what the last batch left, with
+ * .restore_best too; the model can be used again, and the fit's logs are closed and its memory is freed at the next call on it.
  *
  * GRADUS_ERROR_ARGUMENT: wrong options or labels, no compilation.  GRADUS_ERROR_MISMATCH: data that does not fit, a CSV
  * log of other columns that is to go on.  GRADUS_ERROR_NAN: the loss of a batch is NaN or infinite; the state is what that
@@ -344,7 +358,8 @@ GRADUS_API gradus_status gradus_model_fit(gradus_model *model, const gradus_data
 
 /* --- using ------------------------------------------------------------------------------------------------------- */
 
-/* Loss and first metric over all rows; either may be NULL, and the metric is NaN for a model without. */
+/* Loss and first metric over all rows; either may be NULL, and the metric is NaN for a model without.  They are computed in
+ * batches of .max_batch (gradus_model_compile) rows, as validation is, so that their bits depend on nothing else. */
 GRADUS_API gradus_status gradus_model_evaluate(gradus_model *model, const gradus_data *data, float *loss, float *metric);
 
 typedef struct {
@@ -359,7 +374,9 @@ GRADUS_API gradus_status gradus_model_evaluate_all(gradus_model *model, const gr
  * F32 model).  Uses the first tensor of the data; the others may be anything. */
 GRADUS_API gradus_status gradus_model_predict(gradus_model *model, const gradus_data *data, void *out);
 
-/* A table of the layers with output shapes (B is the batch) and parameter counts.  Before and after compilation. */
+/* A table of the layers with output shapes (B is the batch) and parameter counts, and after it every number that is an
+ * option of a layer, and of a compiled model the optimizer's, loss, metrics and seed, as they are used: defaults too.
+ * Before and after compilation. */
 GRADUS_API gradus_status gradus_model_summary(gradus_model *model, FILE *stream);
 
 typedef struct {

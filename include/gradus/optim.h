@@ -5,8 +5,11 @@
  *
  *     gradus_updates step = gradus_minimize(loss, gradus_adam(.learning_rate = 3e-4));
  *
- * Options.  Zero means the default; GRADUS_ZERO says a real 0, as in .beta1 = GRADUS_ZERO.  A NULL pointer means all
- * defaults.  All optimizers have
+ * Options.  Zero means the default; GRADUS_ZERO says a real 0, as in .beta1 = GRADUS_ZERO.  Of what people sweep down to 0
+ * (momentum, weight decay, a dropout rate) 0 is the default, so that a 0 of .weight_decay = grid[i] is a 0.  A NULL pointer
+ * means all defaults.  gradus_optimizer_describe says what is used.  An option that f32 cannot hold, such as an epsilon of
+ * 1e-50, which would be 0, or a beta of 0.99999999999, which would be 1, is an error where a parameter is F32.
+ * All optimizers have
  *   .learning_rate  the first value of the state "NAME/learning_rate", a scalar (F64 if a parameter is F64, else F32)
  *                   that gradus_program_set changes between calls
  *   .rate           instead of it: a scalar tensor of the graph, such as a schedule; there is then no such state
@@ -100,7 +103,7 @@ typedef struct {
     double beta1;         /* 0.9 */
     double beta2;         /* 0.999 */
     double epsilon;       /* 1e-8 */
-    double weight_decay;  /* 1e-2 */
+    double weight_decay;  /* 0, which is Adam; 0.01 is usual */
     gradus_tensor rate;
     const char *name;
     uint64_t reserved_[4];
@@ -112,6 +115,11 @@ GRADUS_API gradus_optimizer gradus_adamw(const gradus_adamw_options *options);
 /* An optimizer of one's own.  A learning rate of 0 is 1e-3 and a NULL name is "custom". */
 GRADUS_API gradus_optimizer gradus_optimizer_custom(gradus_update_rule rule, void *user, double learning_rate,
                                                     const char *name);
+
+/* Writes name and options of an optimizer as they are used, such as
+ *     adamw: learning_rate 0.001, beta1 0.9, beta2 0.999, epsilon 1e-08, weight_decay 0
+ * to `text`, cut where its `size` bytes end, and returns it. */
+GRADUS_API const char *gradus_optimizer_describe(gradus_optimizer optimizer, char *text, size_t size);
 
 /* One step down the gradient of the loss (of its sum, if it is not a scalar) for all parameters that it reaches, in the
  * order in which they were made.  Pass the result to gradus_define.

@@ -2,6 +2,7 @@
  * Which tensors of a file belong to which of a program, and the message where they do not fit.  See compare.h. */
 #include "runtime/checkpoint/compare.h"
 
+#include "runtime/checkpoint/progress.h"
 #include "runtime/names.h"
 
 #include <string.h>
@@ -65,8 +66,8 @@ static gradus_status report(const char *where, const gradus_safetensors *f, cons
 static void find_unknown(const gradus_safetensors *f, const gradus_abi_program *abi, const bool *taken,
                          differences *unknown) {
     for (size_t i = 0; i < f->header.count; i++) {
-        if (taken[i]) continue;
         const char *name = f->header.tensors[i].name, *near = NULL;
+        if (taken[i] || progress_has(f, name)) continue;
         if (unknown->count < NAMED) near = names_nearest(name, state_name, abi->state, (size_t)abi->n_state);
         add_name(unknown, name, near);
     }

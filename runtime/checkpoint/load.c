@@ -5,6 +5,7 @@
  * only has to be copied. */
 #include "runtime/checkpoint/compare.h"
 #include "runtime/checkpoint/place.h"
+#include "runtime/checkpoint/progress.h"
 #include "runtime/core.h"
 #include "runtime/options.h"
 #include "runtime/world.h"
@@ -19,6 +20,9 @@ typedef struct {
     unsigned char *staged; /* their values, at the offsets of the state */
     gradus_batches *batches;
     int64_t epoch, index;
+    bool exact; /* the whole state, with the progress of the fit that it is of */
+    fit_progress progress;
+    unsigned char *best; /* NULL: not kept */
 } loading;
 
 static gradus_status stage(loading *l) {
@@ -32,6 +36,19 @@ static gradus_status stage(loading *l) {
     return status;
 }
 
+static gradus_status stage_progress(loading *l) {
+    const gradus_abi_program *abi = l->core->abi;
+    bool kept;
+    const gradus_status status = progress_read(l->where, l->file, &l->progress, &kept);
+    if (status != GRADUS_OK || !kept) return status;
+    l->best = memory_aligned(GRADUS_ABI_ALIGN, (size_t)abi->state_bytes);
+    if (!l->best) return fail_out_of_memory(l->where);
+    memset(l->best, 0, (size_t)abi->state_bytes);
+    for (int32_t i = 0; i < abi->n_state; i++)
+        memcpy(l->best + abi->state[i].offset, l->staged + abi->state[i].offset, state_tensor_bytes(&abi->state[i]));
+    return progress_read_best(l->where, l->file, abi, l->best);
+}
+
 static gradus_status commit(loading *l) {
     program_core *core = l->core;
     if (!core_lock(core, true)) return fail_busy(l->where);
@@ -42,6 +59,12 @@ static gradus_status commit(loading *l) {
         memcpy(core->state + t->offset, l->staged + t->offset, state_tensor_bytes(t));
         core_mark_written(core, t);
     }
+    if (status == GRADUS_OK && l->exact) {
+        core_forget_best(core);
+        core->best = l->best;
+        core->progress = l->progress;
+        l->best = NULL;
+    }
     core_unlock(core, true);
     return status;
 }
@@ -50,7 +73,7 @@ static gradus_status load(const char *where, gradus_program *program, const char
                           gradus_batches *batches, size_t *loaded) {
     if (!program) return fail(GRADUS_ERROR_ARGUMENT, "%s: the program is NULL", where);
     if (!path) return fail(GRADUS_ERROR_ARGUMENT, "%s: the path is NULL", where);
-    loading l = {.where = where, .core = program->core, .batches = batches};
+    loading l = {.where = where, .core = program->core, .batches = batches, .exact = exact};
     gradus_status status = gradus_safetensors_open(path, &l.file);
     if (status == GRADUS_OK) {
         l.from = memory_zeroed((size_t)l.core->abi->n_state * sizeof *l.from);
@@ -59,8 +82,10 @@ static gradus_status load(const char *where, gradus_program *program, const char
     if (status == GRADUS_OK) status = compare(where, l.file, l.core->abi, exact, pattern, l.from, loaded);
     if (status == GRADUS_OK && batches) status = place_read(where, l.file, batches, &l.epoch, &l.index);
     if (status == GRADUS_OK) status = stage(&l);
+    if (status == GRADUS_OK && exact) status = stage_progress(&l);
     if (status == GRADUS_OK) status = commit(&l);
     memory_free_aligned(l.staged);
+    memory_free_aligned(l.best);
     memory_free(l.from);
     gradus_safetensors_close(&l.file);
     return status;

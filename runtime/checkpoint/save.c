@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * gradus_save: the state as a safetensors file. */
 #include "runtime/checkpoint/place.h"
+#include "runtime/checkpoint/progress.h"
 #include "runtime/core.h"
 #include "runtime/files.h"
 #include "runtime/options.h"
@@ -10,63 +11,93 @@
 
 /* What a file holds: tensors in the order of their size of element, the largest first, so that each is aligned. */
 typedef struct {
-    const gradus_abi_tensor **from;
+    const unsigned char **values;
     stored *tensors;
     size_t count;
+    char *names; /* of those of the best epoch */
+    metadata pairs[PLACE_FIELDS + PROGRESS_FIELDS];
+    size_t n_pairs;
+    char place[PLACE_FIELDS][NUMBER_TEXT], progress[PROGRESS_FIELDS][PROGRESS_TEXT];
 } contents;
 
-static bool allocate(contents *c, const gradus_abi_program *abi) {
-    c->count = (size_t)abi->n_state;
-    c->from = memory_zeroed(c->count * sizeof *c->from);
-    c->tensors = memory_zeroed(c->count * sizeof *c->tensors);
-    return c->from && c->tensors;
+/* Whether the best epoch, where it is kept, has another value. */
+static bool differs(const program_core *core, const gradus_abi_tensor *t) {
+    return core->best && memcmp(core->best + t->offset, core->state + t->offset, state_tensor_bytes(t)) != 0;
 }
 
-static void lay_out(contents *c, const gradus_abi_program *abi) {
+static bool allocate(contents *c, const program_core *core) {
+    size_t room = 0, letters = 0;
+    for (int32_t i = 0; i < core->abi->n_state; i++) {
+        const gradus_abi_tensor *t = &core->abi->state[i];
+        const bool twice = differs(core, t);
+        room += 1 + twice;
+        if (twice) letters += strlen(PROGRESS_BEST) + strlen(t->name) + 1;
+    }
+    c->values = memory_zeroed(room * sizeof *c->values);
+    c->tensors = memory_zeroed(room * sizeof *c->tensors);
+    c->names = memory_zeroed(letters);
+    return c->values && c->tensors && c->names;
+}
+
+static void add(contents *c, uint64_t *end, const gradus_abi_tensor *t, const char *name, const unsigned char *state) {
+    const uint64_t begin = *end;
+    *end += state_tensor_bytes(t);
+    c->values[c->count] = state + t->offset;
+    c->tensors[c->count++] = (stored){.name = name, .dtype = t->dtype, .shape = t->shape, .begin = begin, .end = *end};
+}
+
+static void lay_out(contents *c, const program_core *core) {
     static const size_t sizes[] = {8, 4, 1};
     uint64_t end = 0;
-    size_t n = 0;
+    char *name = c->names;
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++) {
-        for (int32_t i = 0; i < abi->n_state; i++) {
-            const gradus_abi_tensor *t = &abi->state[i];
+        for (int32_t i = 0; i < core->abi->n_state; i++) {
+            const gradus_abi_tensor *t = &core->abi->state[i];
             if (gradus_dtype_size(t->dtype) != sizes[k]) continue;
-            uint64_t begin = end;
-            end += state_tensor_bytes(t);
-            c->from[n] = t;
-            c->tensors[n++] =
-                (stored){.name = t->name, .dtype = t->dtype, .shape = t->shape, .begin = begin, .end = end};
+            add(c, &end, t, t->name, core->state);
+            if (!differs(core, t)) continue;
+            const size_t length = strlen(PROGRESS_BEST) + strlen(t->name) + 1;
+            snprintf(name, length, PROGRESS_BEST "%s", t->name);
+            add(c, &end, t, name, core->best);
+            name += length;
         }
     }
 }
 
-static gradus_status write_file(const program_core *core, const contents *c, const char *path, const char *start,
-                                size_t length) {
+static void add_metadata(contents *c, const program_core *core, const gradus_batches *batches) {
+    if (batches) {
+        place_write(batches, c->pairs, c->place);
+        c->n_pairs = PLACE_FIELDS;
+    }
+    c->n_pairs += progress_write(&core->progress, core->best != NULL, c->pairs + c->n_pairs, c->progress);
+}
+
+static gradus_status write_file(const contents *c, const char *path, const char *start, size_t length) {
     writer w;
     gradus_status status = writer_begin(&w, path);
     if (status == GRADUS_OK) status = writer_put(&w, start, length);
-    for (size_t i = 0; i < c->count && status == GRADUS_OK; i++) {
-        status = writer_put(&w, core->state + c->from[i]->offset, state_tensor_bytes(c->from[i]));
-    }
+    for (size_t i = 0; i < c->count && status == GRADUS_OK; i++)
+        status = writer_put(&w, c->values[i], (size_t)(c->tensors[i].end - c->tensors[i].begin));
     return writer_end(&w, status);
 }
 
 static gradus_status save(const char *where, program_core *core, const char *path, const gradus_batches *batches) {
-    contents c = {0};
-    metadata pairs[PLACE_FIELDS];
-    char texts[PLACE_FIELDS][NUMBER_TEXT], *start = NULL;
+    contents c = {.count = 0};
+    char *start = NULL;
     size_t length = 0;
-    gradus_status status = allocate(&c, core->abi) ? GRADUS_OK : fail_out_of_memory(where);
+    gradus_status status = allocate(&c, core) ? GRADUS_OK : fail_out_of_memory(where);
     if (status == GRADUS_OK) {
-        lay_out(&c, core->abi);
-        if (batches) place_write(batches, pairs, texts);
-        status = header_format(where, c.tensors, c.count, pairs, batches ? PLACE_FIELDS : 0, &start, &length);
+        lay_out(&c, core);
+        add_metadata(&c, core, batches);
+        status = header_format(where, c.tensors, c.count, c.pairs, c.n_pairs, &start, &length);
     }
     if (status == GRADUS_OK) {
-        status = write_file(core, &c, path, start, length);
+        status = write_file(&c, path, start, length);
         memory_free(start);
     }
-    memory_free(c.from);
+    memory_free(c.values);
     memory_free(c.tensors);
+    memory_free(c.names);
     return status;
 }
 
