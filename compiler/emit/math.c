@@ -141,8 +141,8 @@ typedef struct {
 #define ROWS(type)                                                                                          \
     {                                                                                                       \
         ROW(exp, type), ROW(expm1, type), ROW(log, type), ROW(log1p, type), ROW(sin, type), ROW(cos, type), \
-            ROW(tanh, type), ROW(sigmoid, type), ROW(erf, type), ROW(rsqrt, type), ROW(ndtri, type),        \
-            ROW(floor, type), [OP_pow] = {.two = pow_##type},                                               \
+            ROW(tanh, type), ROW(sigmoid, type), ROW(erf, type), ROW(erfc, type), ROW(ndtr, type),          \
+            ROW(rsqrt, type), ROW(ndtri, type), ROW(floor, type), [OP_pow] = {.two = pow_##type},           \
     }
 static const emitter emitters_f32[OP_COUNT] = ROWS(f32);
 static const emitter emitters_f64[OP_COUNT] = ROWS(f64);

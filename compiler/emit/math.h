@@ -19,7 +19,7 @@ typedef struct {
     bool separate_mul_add; /* the target has no fused multiply-add: round the product too */
 } math_context;
 
-/* Whether emit_math knows the op: the transcendental functions, rsqrt, ndtri, and floor. */
+/* Whether emit_math knows the op: the transcendental functions, rsqrt, ndtr, ndtri, and floor. */
 bool emit_math_has(op_code op, gradus_dtype dtype);
 
 /* op of x, or of x and y, which are of the dtype's LLVM type or vectors of m->lanes of it; NULL unless emit_math_has.

@@ -86,6 +86,8 @@ static llvm lanes_math(const lane_call *c, const llvm *x) { return transcendenta
 #define lanes_tanh lanes_math
 #define lanes_sigmoid lanes_math
 #define lanes_erf lanes_math
+#define lanes_erfc lanes_math
+#define lanes_ndtr lanes_math
 #define lanes_ndtri lanes_math
 #define lanes_floor lanes_math
 static llvm lanes_pow(const lane_call *c, const llvm *x) { return transcendental(c, x, x[1]); }

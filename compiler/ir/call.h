@@ -105,18 +105,26 @@ uint32_t compose_reduce(gradus_graph *g, const char *name, op_code op, uint32_t 
 uint32_t compose_mean(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
 uint32_t compose_norm(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
 uint32_t compose_reduce_axis(gradus_graph *g, op_code op, uint32_t x, int axis, bool keepdims); /* axis not negative */
-/* The largest element along the axes (from compose_axes), kept as 1, for exp(x - it) not to overflow.  What is computed
- * with it has the right derivative whatever it is, so none flows through it; and where it is infinite or NaN it is 0,
- * lest x - it be NaN for nothing. */
-uint32_t compose_largest(gradus_graph *g, uint32_t x, const gradus_axes *sorted);
-/* x if x > 0 else 0, and log(1 + e^-|x|): their sum is softplus. */
-uint32_t compose_positive_part(gradus_graph *g, uint32_t x);
-uint32_t compose_log1p_exp_part(gradus_graph *g, uint32_t x);
+/* The shape with the axes (from compose_axes) dropped or, with keepdims, 1; how many elements they hold, of factor 0
+ * where that is none. */
+gradus_shape compose_reduced_shape(const gradus_shape *shape, const gradus_axes *sorted, bool keepdims);
+extent compose_reduced_extent(const gradus_shape *shape, const gradus_axes *sorted);
+uint32_t compose_above_zero(gradus_graph *g, uint32_t x);     /* x > 0, as bool */
+uint32_t compose_log1p_exp_part(gradus_graph *g, uint32_t x); /* log(1 + e^-|x|) */
 uint32_t compose_square(gradus_graph *g, uint32_t x);
 uint32_t compose_matmul(gradus_graph *g, uint32_t x, uint32_t y);
 /* Where the new last axis of extent `depth` stands at the index, as bool. */
 uint32_t compose_one_hot(gradus_graph *g, const char *op, uint32_t indices, int64_t depth);
+/* What softmax is made of, along the axes: the largest element, with its derivative and the axes kept as 1; x less that,
+ * 0 where x is infinity; the exponential of it. */
+typedef struct {
+    gradus_axes axes;
+    uint32_t largest, below, exp;
+} softened;
+bool compose_soften(gradus_graph *g, const char *op, uint32_t x, const gradus_axes *axes, softened *s);
+uint32_t compose_log_of_sum(gradus_graph *g, const softened *s, bool keepdims); /* log(sum(exp)) */
 uint32_t compose_softmax(gradus_graph *g, uint32_t x, int axis);
+uint32_t compose_log_softmax(gradus_graph *g, const char *op, uint32_t x, int axis);
 uint32_t compose_activation(gradus_graph *g, const char *op, uint32_t x, gradus_activation activation);
 uint32_t compose_rng(gradus_graph *g); /* the state of the random numbers, made on first use */
 uint32_t compose_index(gradus_graph *g, const char *op, uint32_t indices, int64_t bound); /* check_index */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Public builders that are no ops of their own: elementwise ones, activations and dropout.  Softmax and losses are in
- * losses.c. */
+ * Public builders that are no ops of their own: elementwise ones, activations and dropout.  Softmax is in softmax.c,
+ * losses are in losses.c. */
 #include "ir/call.h"
 
 #include <gradus/build.h>
@@ -56,12 +56,17 @@ PLAIN(gradus_tensor, clip, (gradus_tensor x, double low, double high), (NULL, 0,
 
 /* --- activations ----------------------------------------------------------------------------------------------- */
 
-/* (x / 2) (1 + erf(x / sqrt 2)) */
+/* x gate(x), where the gate is exactly 0 from -bound downwards and 1 from bound upwards.  There it is 0 or x itself, for
+ * an infinite x times 0, which the gate or its derivative is, would be NaN. */
+static uint32_t gated(gradus_graph *g, uint32_t x, op_code gate, double bound) {
+    const uint32_t far = build_op2(g, OP_less_equal, compose_like(g, x, bound), build_op(g, OP_abs, x));
+    const uint32_t near = build_op3(g, OP_where, far, compose_like(g, x, 0), x);
+    return build_op3(g, OP_where, far, build_op(g, OP_relu, x), build_op2(g, OP_mul, near, build_op(g, gate, near)));
+}
+
+/* x Phi(x); in f64 Phi is above 0 down to -38.5 */
 static uint32_t gelu(gradus_graph *g, uint32_t x) {
-    if (!compose_dtype(g, "gelu", x, DTYPES_FLOATS)) return 0;
-    const uint32_t erf = build_op(g, OP_erf, build_op2(g, OP_mul, x, compose_like(g, x, 0.70710678118654752440)));
-    const uint32_t half = build_op2(g, OP_mul, x, compose_like(g, x, 0.5));
-    return build_op2(g, OP_mul, half, build_op2(g, OP_add, erf, compose_like(g, x, 1)));
+    return compose_dtype(g, "gelu", x, DTYPES_FLOATS) ? gated(g, x, OP_ndtr, 40) : 0;
 }
 
 gradus_tensor gradus_gelu_at(const char *file, int line, gradus_tensor x) {
@@ -69,8 +74,9 @@ gradus_tensor gradus_gelu_at(const char *file, int line, gradus_tensor x) {
 }
 PLAIN(gradus_tensor, gelu, (gradus_tensor x), (NULL, 0, x))
 
+/* in f64 the sigmoid is above 0 down to -745.2 */
 static uint32_t silu(gradus_graph *g, uint32_t x) {
-    return compose_dtype(g, "silu", x, DTYPES_FLOATS) ? build_op2(g, OP_mul, x, build_op(g, OP_sigmoid, x)) : 0;
+    return compose_dtype(g, "silu", x, DTYPES_FLOATS) ? gated(g, x, OP_sigmoid, 800) : 0;
 }
 
 gradus_tensor gradus_silu_at(const char *file, int line, gradus_tensor x) {
@@ -80,20 +86,20 @@ PLAIN(gradus_tensor, silu, (gradus_tensor x), (NULL, 0, x))
 
 /* Each is smooth within the branch that x is in.  With relu and abs, whose derivatives at 0 are 0, the sums that these
  * are parts of would have the wrong derivative there. */
-static uint32_t above_zero(gradus_graph *g, uint32_t x) { return build_op2(g, OP_less, compose_like(g, x, 0), x); }
+uint32_t compose_above_zero(gradus_graph *g, uint32_t x) { return build_op2(g, OP_less, compose_like(g, x, 0), x); }
 
-uint32_t compose_positive_part(gradus_graph *g, uint32_t x) {
-    return build_op3(g, OP_where, above_zero(g, x), x, compose_like(g, x, 0));
+static uint32_t positive_part(gradus_graph *g, uint32_t x) {
+    return build_op3(g, OP_where, compose_above_zero(g, x), x, compose_like(g, x, 0));
 }
 
 uint32_t compose_log1p_exp_part(gradus_graph *g, uint32_t x) {
-    const uint32_t minus_abs = build_op3(g, OP_where, above_zero(g, x), build_op(g, OP_neg, x), x);
+    const uint32_t minus_abs = build_op3(g, OP_where, compose_above_zero(g, x), build_op(g, OP_neg, x), x);
     return build_op(g, OP_log1p, build_op(g, OP_exp, minus_abs));
 }
 
 static uint32_t softplus(gradus_graph *g, uint32_t x) {
     if (!compose_dtype(g, "softplus", x, DTYPES_FLOATS)) return 0;
-    return build_op2(g, OP_add, compose_positive_part(g, x), compose_log1p_exp_part(g, x));
+    return build_op2(g, OP_add, positive_part(g, x), compose_log1p_exp_part(g, x));
 }
 
 gradus_tensor gradus_softplus_at(const char *file, int line, gradus_tensor x) {

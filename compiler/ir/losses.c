@@ -1,62 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Softmax and losses, in their stable forms: a rewrite after differentiation would come too late to save a gradient. */
+ * Losses, in their stable forms: a rewrite after differentiation would come too late to save a gradient. */
 #include "ir/call.h"
 
 #include <gradus/nn.h>
-
-/* --- softmax --------------------------------------------------------------------------------------------------- */
-
-/* A tensor with its largest element along an axis taken out, and what softmax needs of that. */
-typedef struct {
-    int axis;
-    uint32_t below; /* x - m */
-    uint32_t exp;   /* exp(x - m) */
-} softened;
-
-static bool soften(gradus_graph *g, const char *op, uint32_t x, int axis, softened *s) {
-    const gradus_shape *shape = &graph_node(g, x)->shape;
-    if (!compose_dtype(g, op, x, DTYPES_FLOATS)) return false;
-    s->axis = compose_axis(g, op, axis, shape_rank(shape));
-    if (s->axis < 0) return false;
-    if (shape_dim(shape, s->axis) == 0) {
-        compose_fail(g, op, "there is none among no elements: axis %d of %s has an extent of 0", s->axis,
-                     shape_text(g, shape));
-        return false;
-    }
-    const uint32_t m = compose_largest(g, x, &(gradus_axes){{1, s->axis}});
-    s->below = build_op2(g, OP_sub, x, build_broadcast(g, m, shape));
-    s->exp = build_op(g, OP_exp, s->below);
-    return s->exp != 0;
-}
-
-static uint32_t log_of_sum(gradus_graph *g, const softened *s, bool keepdims) {
-    return build_op(g, OP_log, compose_reduce_axis(g, OP_sum, s->exp, s->axis, keepdims));
-}
-
-uint32_t compose_softmax(gradus_graph *g, uint32_t x, int axis) {
-    softened s;
-    if (!soften(g, "softmax", x, axis, &s)) return 0;
-    const uint32_t sum = compose_reduce_axis(g, OP_sum, s.exp, s.axis, true);
-    return build_op2(g, OP_div, s.exp, build_broadcast(g, sum, &graph_node(g, x)->shape));
-}
-
-gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis) {
-    CALL(NULL, "softmax", OPERANDS(x), compose_softmax(g, x.id, axis));
-}
-PLAIN(gradus_tensor, softmax, (gradus_tensor x, int axis), (NULL, 0, x, axis))
-
-static uint32_t log_softmax(gradus_graph *g, const char *op, uint32_t x, int axis) {
-    softened s;
-    if (!soften(g, op, x, axis, &s)) return 0;
-    return build_op2(g, OP_sub, s.below, build_broadcast(g, log_of_sum(g, &s, true), &graph_node(g, x)->shape));
-}
-
-gradus_tensor gradus_log_softmax_at(const char *file, int line, gradus_tensor x, int axis) {
-    CALL(NULL, "log_softmax", OPERANDS(x), log_softmax(g, "log_softmax", x.id, axis));
-}
-PLAIN(gradus_tensor, log_softmax, (gradus_tensor x, int axis), (NULL, 0, x, axis))
-
-/* --- losses ---------------------------------------------------------------------------------------------------- */
 
 /* "; write gradus_reshape(labels, GRADUS_SHAPE(GRADUS_BATCH, 1))", where extents of 1 are all that `from` lacks or has
  * too many; else "". */
@@ -119,14 +65,15 @@ static uint32_t against_classes(gradus_graph *g, uint32_t logits, uint32_t label
                             "without the classes%s",
                             shape_text(g, zs), shape_text(g, ys), shape_text(g, &rows),
                             reshape_hint(g, "labels", ys, &rows));
+    const int axis = shape_rank(zs) - 1;
     softened s;
-    if (!soften(g, cross_entropy, logits, -1, &s)) return 0;
+    if (!compose_soften(g, cross_entropy, logits, &(gradus_axes){{1, axis}}, &s)) return 0;
     const uint32_t hot = compose_one_hot(g, cross_entropy, labels, classes);
     const uint32_t only = build_op3(g, OP_where, hot, s.below, compose_like(g, s.below, 0));
-    return build_op2(g, OP_sub, log_of_sum(g, &s, false), compose_reduce_axis(g, OP_sum, only, s.axis, false));
+    return build_op2(g, OP_sub, compose_log_of_sum(g, &s, false), compose_reduce_axis(g, OP_sum, only, axis, false));
 }
 
-/* Probabilities: -sum(y * log_softmax(z)). */
+/* Probabilities: -sum(y * log_softmax(z)); one of 0 counts 0, though the logarithm be infinite. */
 static uint32_t against_probabilities(gradus_graph *g, uint32_t logits, uint32_t labels) {
     const gradus_shape *zs = &graph_node(g, logits)->shape, *ys = &graph_node(g, labels)->shape;
     if (!compose_same_dtype(g, cross_entropy, logits, labels)) return 0;
@@ -135,8 +82,8 @@ static uint32_t against_probabilities(gradus_graph *g, uint32_t logits, uint32_t
                             "logits %s and probabilities %s; their shapes must be equal, or the labels class "
                             "numbers, i32 or i64: gradus_cast(…, GRADUS_I32)%s",
                             shape_text(g, zs), shape_text(g, ys), reshape_hint(g, "labels", ys, zs));
-    const uint32_t log = log_softmax(g, cross_entropy, logits, -1);
-    const uint32_t weighted = build_op2(g, OP_mul, labels, log);
+    const uint32_t log = compose_log_softmax(g, cross_entropy, logits, -1);
+    const uint32_t weighted = build_op2(g, OP_multiply_no_nan, labels, log);
     return build_op(g, OP_neg, compose_reduce_axis(g, OP_sum, weighted, shape_rank(zs) - 1, false));
 }
 
@@ -158,11 +105,14 @@ gradus_tensor gradus_softmax_cross_entropy_at(const char *file, int line, gradus
 }
 PLAIN(gradus_tensor, softmax_cross_entropy, (gradus_tensor logits, gradus_tensor labels), (NULL, 0, logits, labels))
 
-/* (max(z, 0) - z y) + log1p(exp(-|z|)) */
+/* |z| times the share of the label that is wrong, 0 where that is 0 though z be infinite, and log1p(exp(-|z|)): with
+ * y log(sigmoid(z)) + (1 - y) log(sigmoid(-z)) = z y - max(z, 0) - log1p(exp(-|z|)) */
 static uint32_t binary_cross_entropy(gradus_graph *g, uint32_t z, uint32_t y) {
     if (!loss_pair(g, "binary_cross_entropy", "labels", &z, &y)) return 0;
-    const uint32_t linear = build_op2(g, OP_sub, compose_positive_part(g, z), build_op2(g, OP_mul, z, y));
-    return build_op2(g, OP_add, linear, compose_log1p_exp_part(g, z));
+    const uint32_t above = compose_above_zero(g, z);
+    const uint32_t size = build_op3(g, OP_where, above, z, build_op(g, OP_neg, z));
+    const uint32_t wrong = build_op3(g, OP_where, above, build_op2(g, OP_sub, compose_like(g, y, 1), y), y);
+    return build_op2(g, OP_add, build_op2(g, OP_multiply_no_nan, wrong, size), compose_log1p_exp_part(g, z));
 }
 
 gradus_tensor gradus_binary_cross_entropy_at(const char *file, int line, gradus_tensor logits, gradus_tensor labels) {

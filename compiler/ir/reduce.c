@@ -10,8 +10,7 @@
 #include <float.h>
 #include <math.h>
 
-/* The shape with the axes dropped or, with keepdims, 1. */
-static gradus_shape reduced_shape(const gradus_shape *shape, const gradus_axes *sorted, bool keepdims) {
+gradus_shape compose_reduced_shape(const gradus_shape *shape, const gradus_axes *sorted, bool keepdims) {
     gradus_shape to = {{0}};
     for (int i = 0, k = 1; i < shape_rank(shape); i++) {
         const bool gone = k <= sorted->d[0] && sorted->d[k] == i;
@@ -21,8 +20,7 @@ static gradus_shape reduced_shape(const gradus_shape *shape, const gradus_axes *
     return to;
 }
 
-/* The number of elements that the axes hold; its factor is 0 where that is none. */
-static extent reduced_extent(const gradus_shape *shape, const gradus_axes *sorted) {
+extent compose_reduced_extent(const gradus_shape *shape, const gradus_axes *sorted) {
     gradus_shape only = {{sorted->d[0]}};
     for (int i = 1; i <= sorted->d[0]; i++) only.d[i] = shape_dim(shape, sorted->d[i]);
     return shape_extent(&only, 0, shape_rank(&only));
@@ -30,7 +28,7 @@ static extent reduced_extent(const gradus_shape *shape, const gradus_axes *sorte
 
 static uint32_t reduce(gradus_graph *g, op_code op, uint32_t x, const gradus_axes *sorted, bool keepdims) {
     if (sorted->d[0] == 0) return x;
-    const gradus_shape to = reduced_shape(&graph_node(g, x)->shape, sorted, keepdims);
+    const gradus_shape to = compose_reduced_shape(&graph_node(g, x)->shape, sorted, keepdims);
     for (int last = sorted->d[0]; last > 0;) {
         int first = last;
         while (first > 1 && sorted->d[first - 1] == sorted->d[first] - 1) first--;
@@ -48,7 +46,7 @@ uint32_t compose_reduce(gradus_graph *g, const char *name, op_code op, uint32_t 
     gradus_axes sorted;
     if (!compose_dtype(g, name, x, op_infos[op].operands)) return 0;
     if (!compose_axes(g, name, axes, shape_rank(shape), &sorted)) return 0;
-    if ((op == OP_max || op == OP_min) && reduced_extent(shape, &sorted).factor == 0)
+    if ((op == OP_max || op == OP_min) && compose_reduced_extent(shape, &sorted).factor == 0)
         return compose_fail(g, name, "there is none among no elements: %s has an extent of 0", shape_text(g, shape));
     return reduce(g, op, x, &sorted, keepdims);
 }
@@ -57,14 +55,9 @@ uint32_t compose_reduce_axis(gradus_graph *g, op_code op, uint32_t x, int axis, 
     return reduce(g, op, x, &(gradus_axes){{1, axis}}, keepdims);
 }
 
-uint32_t compose_largest(gradus_graph *g, uint32_t x, const gradus_axes *sorted) {
-    const uint32_t top = build_op(g, OP_stop_gradient, reduce(g, OP_max, x, sorted, true));
-    return top ? build_op3(g, OP_where, build_op(g, OP_isfinite, top), top, compose_like(g, top, 0)) : 0;
-}
-
 /* How many elements the axes hold, as a scalar: of the call, where the batch is among them. */
 static uint32_t count(gradus_graph *g, gradus_dtype dtype, const gradus_shape *shape, const gradus_axes *sorted) {
-    const extent e = reduced_extent(shape, sorted);
+    const extent e = compose_reduced_extent(shape, sorted);
     if (e.power == 0) return build_fill(g, dtype, &GRADUS_SCALAR, (double)e.factor);
     uint32_t n = build_count(g, dtype, -e.factor);
     for (int32_t i = 1; i < e.power; i++) n = build_op2(g, OP_mul, n, build_count(g, dtype, -1));
@@ -107,7 +100,7 @@ static uint32_t argmax(gradus_graph *g, uint32_t x, const gradus_axes *axes, boo
         x = build_transpose(g, x, order);
         for (int i = 1; i <= reduced; i++) run.d[i] = rank - reduced + i - 1;
     }
-    const gradus_shape to = reduced_shape(&shape, &sorted, keepdims);
+    const gradus_shape to = compose_reduced_shape(&shape, &sorted, keepdims);
     return build_reshape(g, build_reduce(g, OP_argmax, x, run), &to);
 }
 
@@ -118,23 +111,9 @@ static uint32_t all_or_any(gradus_graph *g, const char *name, op_code op, uint32
     gradus_axes sorted;
     if (!compose_dtype(g, name, x, DTYPES_BOOLS)) return 0;
     if (!compose_axes(g, name, axes, shape_rank(shape), &sorted)) return 0;
-    if (reduced_extent(shape, &sorted).factor > 0) return reduce(g, op, x, &sorted, keepdims);
-    const gradus_shape to = reduced_shape(shape, &sorted, keepdims);
+    if (compose_reduced_extent(shape, &sorted).factor > 0) return reduce(g, op, x, &sorted, keepdims);
+    const gradus_shape to = compose_reduced_shape(shape, &sorted, keepdims);
     return build_fill(g, GRADUS_BOOL, &to, op == OP_min);
-}
-
-/* m + log(sum(exp(x - m))), m the largest element. */
-static uint32_t logsumexp(gradus_graph *g, uint32_t x, const gradus_axes *axes, bool keepdims) {
-    const node *n = graph_node(g, x);
-    gradus_axes sorted;
-    if (!compose_dtype(g, "logsumexp", x, DTYPES_FLOATS)) return 0;
-    if (!compose_axes(g, "logsumexp", axes, shape_rank(&n->shape), &sorted)) return 0;
-    const gradus_shape to = reduced_shape(&n->shape, &sorted, keepdims);
-    if (reduced_extent(&n->shape, &sorted).factor == 0) return build_fill(g, n->dtype, &to, -INFINITY);
-    const uint32_t m = compose_largest(g, x, &sorted);
-    const uint32_t below = build_op2(g, OP_sub, x, build_broadcast(g, m, &n->shape));
-    const uint32_t sum = reduce(g, OP_sum, build_op(g, OP_exp, below), &sorted, keepdims);
-    return build_op2(g, OP_add, build_op(g, OP_log, sum), build_reshape(g, m, &to));
 }
 
 /* The last axis first, whose elements lie side by side, then the others. */
@@ -161,8 +140,8 @@ static uint32_t scale_for(gradus_graph *g, uint32_t magnitude) {
  * that underflow do not count.  Of zeros it is the constant 0. */
 static uint32_t norm(gradus_graph *g, uint32_t x, const gradus_axes *sorted, bool keepdims) {
     const node *n = graph_node(g, x);
-    const gradus_shape shape = n->shape, to = reduced_shape(&shape, sorted, keepdims);
-    if (reduced_extent(&shape, sorted).factor == 0) return build_fill(g, n->dtype, &to, 0);
+    const gradus_shape shape = n->shape, to = compose_reduced_shape(&shape, sorted, keepdims);
+    if (compose_reduced_extent(&shape, sorted).factor == 0) return build_fill(g, n->dtype, &to, 0);
     const uint32_t largest = build_op(g, OP_stop_gradient, reduce_rows(g, OP_max, build_op(g, OP_abs, x), sorted));
     if (!largest) return 0;
     const uint32_t s = scale_for(g, largest), scaled = build_op2(g, OP_mul, x, build_broadcast(g, s, &shape));
@@ -197,4 +176,3 @@ REDUCTION(norm, compose_norm(g, "norm", x.id, &axes, keepdims))
 REDUCTION(argmax, argmax(g, x.id, &axes, keepdims))
 REDUCTION(all, all_or_any(g, "all", OP_min, x.id, &axes, keepdims))
 REDUCTION(any, all_or_any(g, "any", OP_max, x.id, &axes, keepdims))
-REDUCTION(logsumexp, logsumexp(g, x.id, &axes, keepdims))

@@ -91,6 +91,8 @@ MATH_RULE(cos)
 MATH_RULE(tanh)
 MATH_RULE(sigmoid)
 MATH_RULE(erf)
+MATH_RULE(erfc)
+MATH_RULE(ndtr)
 MATH_RULE(ndtri)
 MATH_RULE(floor)
 

@@ -87,8 +87,14 @@ static void gradient_cos(D d) { TO(0, neg(d, chain(d, DR, build_op(d->g, OP_sin,
 static void gradient_tanh(D d) { TO(0, chain(d, DR, sub(d, one(d, R), square(d, R)))); }    /* (1 - r^2) dr */
 static void gradient_sigmoid(D d) { TO(0, chain(d, DR, mul(d, R, sub(d, one(d, R), R)))); } /* r (1 - r) dr */
 
-/* 2 / sqrt(pi) e^(-x^2) dr */
-static void gradient_erf(D d) { TO(0, chain(d, DR, times(d, two_over_sqrt_pi, e_to(d, neg(d, square(d, X)))))); }
+/* height e^(-scale x^2) dr */
+static uint32_t bell(D d, double height, double scale) {
+    return chain(d, DR, times(d, height, e_to(d, times(d, -scale, square(d, X)))));
+}
+
+static void gradient_erf(D d) { TO(0, bell(d, two_over_sqrt_pi, 1)); }
+static void gradient_erfc(D d) { TO(0, bell(d, -two_over_sqrt_pi, 1)); }
+static void gradient_ndtr(D d) { TO(0, bell(d, 1 / sqrt_2pi, 0.5)); }
 
 /* dr / phi(r), phi the normal density: sqrt(2 pi) e^(r^2 / 2) dr */
 static void gradient_ndtri(D d) { TO(0, chain(d, DR, times(d, sqrt_2pi, e_to(d, times(d, 0.5, square(d, R)))))); }

@@ -152,7 +152,8 @@ GRADUS_API gradus_tensor gradus_any_at(const char *file, int line, gradus_tensor
 GRADUS_API gradus_tensor gradus_any(gradus_tensor x, gradus_axes axes, bool keepdims);
 #define gradus_any(...) gradus_any_at(GRADUS_HERE_, __VA_ARGS__)
 
-/* log(sum(exp(x))) in its stable form: the largest element is taken out first.  F32 or F64. */
+/* log(sum(exp(x))) in its stable form: the largest element is taken out first.  F32 or F64.  Of elements that are all
+ * -infinity, or none, it is -infinity, with gradient 0; of infinite ones infinite, with a gradient that they share. */
 GRADUS_API gradus_tensor gradus_logsumexp_at(const char *file, int line, gradus_tensor x, gradus_axes axes,
                                              bool keepdims);
 GRADUS_API gradus_tensor gradus_logsumexp(gradus_tensor x, gradus_axes axes, bool keepdims);

@@ -16,9 +16,14 @@
 extern "C" {
 #endif
 
-/* --- activations, of F32 or F64 ---------------------------------------------------------------------------------- */
+/* --- activations, of F32 or F64 ----------------------------------------------------------------------------------
+ *
+ * At infinities these and their derivatives of every order have their limits: gelu and silu of -infinity are 0 with
+ * derivative 0, of infinity infinity with derivative 1.  Of NaN they are NaN. */
 
-/* x * Phi(x), Phi the standard normal distribution: x/2 * (1 + erf(x / sqrt 2)) (Hendrycks and Gimpel 2016). */
+/* x * Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016): x/2 * erfc(-x / sqrt 2), so that the
+ * negative tail keeps its digits.  Within 3 units of the last place where Phi is no subnormal number, which in F32 it is
+ * from x = -12.9 downwards. */
 GRADUS_API gradus_tensor gradus_gelu_at(const char *file, int line, gradus_tensor x);
 GRADUS_API gradus_tensor gradus_gelu(gradus_tensor x);
 #define gradus_gelu(...) gradus_gelu_at(GRADUS_HERE_, __VA_ARGS__)
@@ -28,17 +33,20 @@ GRADUS_API gradus_tensor gradus_silu_at(const char *file, int line, gradus_tenso
 GRADUS_API gradus_tensor gradus_silu(gradus_tensor x);
 #define gradus_silu(...) gradus_silu_at(GRADUS_HERE_, __VA_ARGS__)
 
-/* log(1 + e^x), as relu(x) + log1p(e^-|x|). */
+/* log(1 + e^x), as max(x, 0) + log1p(e^-|x|). */
 GRADUS_API gradus_tensor gradus_softplus_at(const char *file, int line, gradus_tensor x);
 GRADUS_API gradus_tensor gradus_softplus(gradus_tensor x);
 #define gradus_softplus(...) gradus_softplus_at(GRADUS_HERE_, __VA_ARGS__)
 
-/* e^x / sum(e^x) along an axis, with the largest element taken out first. */
+/* e^x / sum(e^x) along an axis, with the largest element taken out first.  Of a row (the elements along the axis) that is
+ * all -infinity, as where all of it is masked, it is 0, and so are its derivatives; infinite elements share 1 equally
+ * among them, with derivatives 0.  A NaN makes its row NaN. */
 GRADUS_API gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis);
 GRADUS_API gradus_tensor gradus_softmax(gradus_tensor x, int axis);
 #define gradus_softmax(...) gradus_softmax_at(GRADUS_HERE_, __VA_ARGS__)
 
-/* log(softmax(x)) without its loss of digits: (x - m) - log(sum(e^(x - m))), m the largest element. */
+/* log(softmax(x)) without its loss of digits: (x - m) - log(sum(e^(x - m))), m the largest element.  It is -infinity
+ * where softmax is 0 for an infinity's sake; the derivative is 1 less softmax on the diagonal, else minus softmax. */
 GRADUS_API gradus_tensor gradus_log_softmax_at(const char *file, int line, gradus_tensor x, int axis);
 GRADUS_API gradus_tensor gradus_log_softmax(gradus_tensor x, int axis);
 #define gradus_log_softmax(...) gradus_log_softmax_at(GRADUS_HERE_, __VA_ARGS__)
@@ -106,15 +114,17 @@ GRADUS_API gradus_tensor gradus_batch_norm(gradus_tensor x, const gradus_batch_n
 
 /* -sum(y * log_softmax(logits)) along the last axis, the classes, which disappears.  Labels are either class numbers,
  * I32 or I64, of the logits' shape without the last axis (a call with one out of range fails before anything is
- * written), or probabilities, one-hot or soft, of the logits' dtype and shape, which need not sum to 1. */
+ * written), or probabilities, one-hot or soft, of the logits' dtype and shape, which need not sum to 1.  A class of
+ * probability 0 counts 0, though its logit be -infinity; another one whose softmax is 0 for an infinity's sake makes the
+ * loss infinite.  The gradient is softmax less label in each form, finite, but for infinite logits 0. */
 GRADUS_API gradus_tensor gradus_softmax_cross_entropy_at(const char *file, int line, gradus_tensor logits,
                                                          gradus_tensor labels);
 GRADUS_API gradus_tensor gradus_softmax_cross_entropy(gradus_tensor logits, gradus_tensor labels);
 #define gradus_softmax_cross_entropy(...) gradus_softmax_cross_entropy_at(GRADUS_HERE_, __VA_ARGS__)
 
 /* -y log(sigmoid(z)) - (1 - y) log(1 - sigmoid(z)) of logits z and labels y in [0, 1], elementwise:
- * max(z, 0) - z*y + log1p(e^-|z|).  Labels have the logits' dtype.  Logits or labels may be broadcast to the other's
- * shape.
+ * |z| * (1 - y if z > 0 else y) + log1p(e^-|z|).  Labels have the logits' dtype.  Logits or labels may be broadcast to the
+ * other's shape.  Of infinite logits it is 0 where the label agrees, else infinite; the gradient, sigmoid(z) - y, is finite.
  * Errors: shapes of which both would be broadcast: (B, 1) and (B) would be (B, B), each row against all rows. */
 GRADUS_API gradus_tensor gradus_binary_cross_entropy_at(const char *file, int line, gradus_tensor logits,
                                                         gradus_tensor labels);

@@ -19,6 +19,7 @@ import os
 import re
 import statistics
 import sys
+from fractions import Fraction
 
 import numpy as np
 
@@ -209,6 +210,16 @@ def sigmoid(x):
     return np.where(np.isnan(x), x, np.where(x >= 0, 1 / (1 + small), small / (1 + small)))
 
 
+ROOT_HALF = Fraction(math.isqrt(1 << 399), 1 << 200)
+
+
+def ndtr(x):
+    """What the argument of erfc loses when it is rounded counts x² times in the tail."""
+    z = -x * math.sqrt(0.5)
+    lost = float(Fraction(-x) * ROOT_HALF - Fraction(z)) if math.isfinite(x) and abs(x) < 1e100 else 0
+    return math.erfc(z) / 2 - lost * math.exp(-z * z) / math.sqrt(math.pi) if lost else math.erfc(z) / 2
+
+
 def ndtri(p):
     if not 0 <= p <= 1:
         return math.nan
@@ -219,6 +230,7 @@ MONOTONE = {
     'sqrt': monotone(np.sqrt), 'rsqrt': monotone(lambda x: 1 / np.sqrt(x)), 'exp': monotone(np.exp),
     'expm1': monotone(np.expm1), 'log': monotone(np.log), 'log1p': monotone(np.log1p), 'tanh': monotone(np.tanh),
     'sigmoid': monotone(sigmoid), 'erf': monotone(np.vectorize(math.erf, otypes=[float])),
+    'erfc': monotone(np.vectorize(math.erfc, otypes=[float])), 'ndtr': monotone(np.vectorize(ndtr, otypes=[float])),
     'ndtri': monotone(np.vectorize(ndtri, otypes=[float]), 16), 'floor': monotone(np.floor, 0),
 }
 

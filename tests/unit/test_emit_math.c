@@ -35,8 +35,8 @@ typedef struct {
 #define TWO(name) \
     { #name, OP_##name, NULL, NULL, math_##name##_f32, math_##name##_f64 }
 static const function functions[] = {
-    ONE(exp),     ONE(expm1), ONE(log),   ONE(log1p), ONE(sin),   ONE(cos), ONE(tanh),
-    ONE(sigmoid), ONE(erf),   ONE(rsqrt), ONE(ndtri), ONE(floor), TWO(pow),
+    ONE(exp), ONE(expm1), ONE(log),  ONE(log1p), ONE(sin),   ONE(cos),   ONE(tanh), ONE(sigmoid),
+    ONE(erf), ONE(erfc),  ONE(ndtr), ONE(rsqrt), ONE(ndtri), ONE(floor), TWO(pow),
 };
 enum { FUNCTIONS = sizeof functions / sizeof *functions };
 

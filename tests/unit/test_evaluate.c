@@ -132,6 +132,7 @@ static int expect_near(op_code op, long double a, long double b, long double *v)
     case OP_tanh: *v = tanhl(a); return 1;
     case OP_sigmoid: *v = 1 / (1 + expl(-a)); return 1;
     case OP_erf: *v = erfl(a); return 1;
+    case OP_erfc: *v = erfcl(a); return 1;
     case OP_pow: *v = powl(a, b); return 1;
     default: return 0;
     }

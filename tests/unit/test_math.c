@@ -55,6 +55,24 @@ static int exact_rsqrt(mpfr_t result, const mpfr_t x, mpfr_rnd_t rounding) {
     return mpfr_rec_sqrt(result, x, rounding);
 }
 
+/* Of a double that is x times the root of 1/2, what is lost is added by the derivative. */
+static double ndtr(double x) {
+    const double root = 0x1.6a09e667f3bcdp-1, rest = -0x1.bdd3413b26456p-55, z = -x * root;
+    const double lost = isfinite(x) ? fma(-x, root, -z) - x * rest : 0;
+    return erfc(z) / 2 - 0.56418958354775629 * exp(-z * z) * lost;
+}
+
+static int exact_ndtr(mpfr_t result, const mpfr_t x, mpfr_rnd_t rounding) {
+    mpfr_t z;
+    mpfr_init2(z, 200);
+    mpfr_sqrt_ui(z, 2, rounding);
+    mpfr_div(z, x, z, rounding);
+    mpfr_neg(z, z, rounding);
+    mpfr_erfc(result, z, rounding);
+    mpfr_clear(z);
+    return mpfr_div_ui(result, result, 2, rounding);
+}
+
 static int exact_floor(mpfr_t result, const mpfr_t x, mpfr_rnd_t rounding) {
     (void)rounding;
     return mpfr_floor(result, x);
@@ -72,6 +90,8 @@ static const function functions[] = {
     {"tanh", math_tanh_f32, math_tanh_f64, tanh, mpfr_tanh, 2, 2, -3, 20},
     {"sigmoid", math_sigmoid_f32, math_sigmoid_f64, sigmoid, exact_sigmoid, 2, 2, -40, 20},
     {"erf", math_erf_f32, math_erf_f64, erf, mpfr_erf, 1, 2, -6, 6},
+    {"erfc", math_erfc_f32, math_erfc_f64, erfc, mpfr_erfc, 2, 2, -2, 28},
+    {"ndtr", math_ndtr_f32, math_ndtr_f64, ndtr, exact_ndtr, 2, 2, -39, 3},
     {"rsqrt", math_rsqrt_f32, math_rsqrt_f64, rsqrt, exact_rsqrt, 1, 1, 0, 8},
     {"floor", math_floor_f32, math_floor_f64, floor, exact_floor, 0, 0, -1e4, 1e4},
 };
@@ -311,6 +331,19 @@ static const special specials[] = {
     SPECIAL(erf, -0.0, -0.0),
     SPECIAL(erf, INFINITY, 1),
     SPECIAL(erf, -INFINITY, -1),
+    SPECIAL(erfc, 0, 1),
+    SPECIAL(erfc, -0.0, 1),
+    SPECIAL(erfc, INFINITY, 0),
+    SPECIAL(erfc, -INFINITY, 2),
+    SPECIAL(erfc, 1e30, 0),
+    SPECIAL(erfc, -1e30, 2),
+    SPECIAL(erfc, 1e-45, 1),
+    SPECIAL(ndtr, 0, 0.5),
+    SPECIAL(ndtr, -0.0, 0.5),
+    SPECIAL(ndtr, INFINITY, 1),
+    SPECIAL(ndtr, -INFINITY, 0),
+    SPECIAL(ndtr, 1e30, 1),
+    SPECIAL(ndtr, -1e30, 0),
     SPECIAL(rsqrt, 4, 0.5),
     SPECIAL(rsqrt, 0, INFINITY),
     SPECIAL(rsqrt, -0.0, -INFINITY),

@@ -89,7 +89,7 @@ static gradus_tensor function(gradus_tensor x) {
     HERE; return gradus_custom(GRADUS_TENSORS(x), .function = GRADUS_FUNCTION(reciprocal), .signature = "void reciprocal(const float *x, float *y, int64_t n)");
 }
 
-/* A row all of which is masked. */
+/* A row all of which may be masked. */
 static gradus_tensor masked_softmax(gradus_tensor x) {
     gradus_tensor mask = gradus_greater(x, gradus_like(x, 0));
     HERE; return gradus_softmax(gradus_where(mask, x, gradus_like(x, -INFINITY)), -1);
@@ -160,7 +160,7 @@ static const trial trials[] = {
     {"behind movement", moved, {1, 2, 3, 4, 100, 6}, "exp: first NaN/Inf at [1, 1] of (2, 3): inf from 100"},
     {"gradient", gradient_of_sqrt, {1, 2, 3, 4, 0, 6}, "gradient of sqrt: divide_no_nan: first NaN/Inf at [1, 1] of (2, 3): inf from 0.5, 0"},
     {"a function in C", function, {1, 2, 3, 4, 0, 6}, "reciprocal: first NaN/Inf at [1, 1] of (2, 3): inf"},
-    {"a masked row", masked_softmax, {1, 2, 3, -4, -5, -6}, "div: first NaN/Inf at [1, 0] of (2, 3): nan from 0, 0"},
+    {"a masked row", masked_softmax, {1, 2, 3, -4, -5, -6}, NULL},
     {"a mask", masked_softmax, {1, -2, 3, -4, -5, 6}, NULL},
     {"inf - inf", infinities_meet, {1, -2, 3, 4, 5, 6}, "sub: first NaN/Inf at [0, 1] of (2, 3): nan from -inf, -inf"},
     {"a sum beside -inf", sum_beside_mask, {1, -2, 3, 3e38f, 3e38f, 6}, "sum: first NaN/Inf at [1] of (2): inf"},
