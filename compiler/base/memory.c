@@ -26,6 +26,23 @@ _Noreturn void guard_out_of_memory(void) {
     longjmp(g->jump, 1);
 }
 
+/* AddressSanitizer is told which bytes of a block are a piece's, and keeps some after each piece that are nobody's. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+enum { GAP_BYTES = 16 };
+static void allow(const void *bytes, size_t count) { __asan_unpoison_memory_region(bytes, count); }
+static void forbid(const void *bytes, size_t count) { __asan_poison_memory_region(bytes, count); }
+#else
+enum { GAP_BYTES = 0 };
+static void allow(const void *bytes, size_t count) { (void)bytes, (void)count; }
+static void forbid(const void *bytes, size_t count) { (void)bytes, (void)count; }
+#endif
+
 typedef struct arena_block {
     struct arena_block *next;
     size_t bytes;
@@ -34,18 +51,20 @@ typedef struct arena_block {
 
 enum { BLOCK_BYTES = 1 << 16 };
 
-void *arena_alloc(arena *a, size_t bytes) {
-    if (bytes > SIZE_MAX / 2) guard_out_of_memory();
-    bytes = (bytes + 15) & ~(size_t)15;
+void *arena_alloc(arena *a, size_t asked) {
+    if (asked > SIZE_MAX / 2) guard_out_of_memory();
+    const size_t bytes = ((asked + 15) & ~(size_t)15) + GAP_BYTES;
     if (a->used + bytes > a->room || !a->blocks) {
         size_t room = bytes > BLOCK_BYTES / 4 ? bytes : BLOCK_BYTES;
         arena_block *block = memory_reallocate(NULL, sizeof *block + room);
         if (!block) guard_out_of_memory();
         block->bytes = room;
+        forbid(block->data, room);
         if (room == bytes && a->blocks) { /* a large piece of its own goes behind the block that is being filled */
             block->next = a->blocks->next;
             a->blocks->next = block;
-            return memset(block->data, 0, bytes);
+            allow(block->data, asked);
+            return memset(block->data, 0, asked);
         }
         block->next = a->blocks;
         a->blocks = block;
@@ -54,7 +73,8 @@ void *arena_alloc(arena *a, size_t bytes) {
     }
     void *piece = a->blocks->data + a->used;
     a->used += bytes;
-    return memset(piece, 0, bytes);
+    allow(piece, asked);
+    return memset(piece, 0, asked);
 }
 
 void *arena_copy(arena *a, const void *from, size_t bytes) {
@@ -67,6 +87,7 @@ char *arena_string(arena *a, const char *s) { return s ? arena_copy(a, s, strlen
 void arena_free(arena *a) {
     for (arena_block *b = a->blocks, *next; b; b = next) {
         next = b->next;
+        allow(b->data, b->bytes);
         memory_free(b);
     }
     *a = (arena){0};

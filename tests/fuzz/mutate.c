@@ -19,10 +19,11 @@ size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max, unsigned 
 
 /* --- words -------------------------------------------------------------------------------------------------------- */
 
-static const char dictionary[] =
-    "f32 f64 i32 i64 u8 bool B 2B 0 1 2 3 -1 255 256 65536 2147483648 1152921504606846976 4611686018427387904 1e30 -0 inf "
-    "-inf nan 1e-45 true false 0x01 axes axis range value data stream bound call user state init rng attach update entry "
-    "inputs outputs as effects backward training inference max_batch";
+static const char dictionary[] = "f32 f64 i32 i64 u8 bool B 2B 0 1 2 3 -1 255 256 65536 2147483648 1152921504606846976 "
+                                 "4611686018427387904 1e30 -0 inf "
+                                 "-inf nan 1e-45 true false 0x01 axes axis range value data stream bound call user "
+                                 "state init rng attach update entry "
+                                 "inputs outputs as effects backward training inference max_batch";
 enum { MOST_TOKENS = 4096 };
 
 /* A name of an op, or a word of the dictionary, where longer ones are drawn more often. */

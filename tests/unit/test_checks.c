@@ -11,6 +11,7 @@
 #include "pass.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 enum { BATCH = 3, RIGHT = 1, WRONG = 7 };

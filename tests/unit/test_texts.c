@@ -6,6 +6,7 @@
 #include "ir/parse.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 static gradus_status read_text(const char *content, gradus_graph **g) {
