@@ -17,7 +17,7 @@
  *           kept, copied and returned.  Where a gradus_tensors or a `const T *` is wanted they become one by themselves,
  *           and that one lives as long as the value that it came from, so
  *               gradus_tensors list = GRADUS_TENSORS(x, y);
- *           is a list of what is gone after the semicolon.  Clang warns of it (-Wdangling); write auto.
+ *           is a list of what is gone after the semicolon; write auto.  Clang warns of most of these (-Wdangling), GCC does not.
  *
  * Options without designated initialisers, as in standard C++ before C++20, are made, set and passed on:
  *
@@ -224,8 +224,10 @@ template <class View, class Item> struct gradus_list_of<View, Item, 0> {
     const Item *end() const { return nullptr; }
 };
 struct gradus_nothing_ {};
-template <class View, class Item> inline gradus_list_of<View, Item, 0> gradus_list_(gradus_nothing_) { return {}; }
-template <class View, class Item, class From = Item, size_t N>
+template <class View, class Item, class From> inline gradus_list_of<View, Item, 0> gradus_list_(gradus_nothing_) {
+    return {};
+}
+template <class View, class Item, class From, size_t N>
 inline gradus_list_of<View, Item, N> gradus_list_(const From (&from)[N]) {
     return gradus_list_of<View, Item, N>(from);
 }
@@ -283,8 +285,8 @@ template <class T> struct gradus_options : T {
 
 #define GRADUS_SHAPE(...) gradus_shape_(__VA_ARGS__)
 #define GRADUS_AXES(...) gradus_axes_(__VA_ARGS__)
-#define GRADUS_TENSORS(...) (gradus_list_<gradus_tensors, gradus_tensor>({__VA_ARGS__}))
-#define GRADUS_UPDATES(...) (gradus_list_<gradus_update_list, gradus_updates>({__VA_ARGS__}))
+#define GRADUS_TENSORS(...) (gradus_list_<gradus_tensors, gradus_tensor, gradus_tensor>({__VA_ARGS__}))
+#define GRADUS_UPDATES(...) (gradus_list_<gradus_update_list, gradus_updates, gradus_updates>({__VA_ARGS__}))
 #define GRADUS_INPUTS(...) (gradus_list_<gradus_inputs, gradus_in, gradus_in_>({__VA_ARGS__}))
 #define GRADUS_OUTPUTS(...) (gradus_list_<gradus_outputs, gradus_out, gradus_out_>({__VA_ARGS__}))
 #define GRADUS_NO_TENSORS (gradus_list_of<gradus_tensors, gradus_tensor, 0>())

@@ -4,6 +4,7 @@
 #include <gradus/gradus.h>
 
 #include <cstring>
+#include <functional>
 #include <utility>
 #include <vector>
 
@@ -14,6 +15,19 @@
             return 1;                                                                               \
         }                                                                                           \
     } while (0)
+
+// A user's own handle, and layers that take lists.
+struct handle {
+    gradus_tensor tensor;
+    operator gradus_tensor() const { return tensor; }
+};
+struct layer {
+    virtual ~layer() = default;
+    virtual gradus_tensor call(gradus_tensors list) const = 0;
+};
+struct concatenation : layer {
+    gradus_tensor call(gradus_tensors list) const override { return gradus_concat(list, 0); }
+};
 
 struct network {
     gradus_list_of<gradus_tensors, gradus_tensor, 2> params;
@@ -79,6 +93,23 @@ static int keeps_lists(bool yes) {
     return 0;
 }
 
+static int passes_lists_on() {
+    gradus_graph *g = gradus_graph_create();
+    gradus_tensor x = gradus_param(g, "x", GRADUS_F32, GRADUS_SHAPE(2), gradus_ones());
+    handle h = {x};
+    concatenation layer;
+    std::function<gradus_tensor(gradus_tensors)> function = [](gradus_tensors list) { return gradus_concat(list, 0); };
+    const auto list = GRADUS_TENSORS(h, x);
+    auto later = [list] { return gradus_concat(list, 0); };
+    scribble();
+    for (gradus_tensor y : {function(list), function(GRADUS_TENSORS(x, h)), layer.call(list), layer.call(GRADUS_TENSORS(h, h)), later()})
+        CHECK(gradus_shape_of(y).d[1] == 4);
+    gradus_custom(GRADUS_TENSORS(h, x), .symbol = "f");
+    CHECK(strstr(gradus_graph_error(g), "values.cc:") != nullptr && strstr(gradus_graph_error(g), "custom") != nullptr);
+    gradus_graph_destroy(&g);
+    return 0;
+}
+
 static int keeps_options(bool yes) {
     auto o = gradus_csv_options(.header = true, .label = "species");
     auto copy = o;
@@ -126,6 +157,11 @@ static int sets_options_one_by_one() {
     CHECK(gradus_jit(g, nullptr, &p) == GRADUS_OK && gradus_program_init(p, 1) == GRADUS_OK);
     CHECK(gradus_program_read(p, "mine/learning_rate", &rate, sizeof rate) == GRADUS_OK && rate == 0.25f);
     CHECK(gradus_program_read(p, "fc/kernel", nullptr, 0) == GRADUS_ERROR_MISMATCH);
+    gradus_sgd_options unsized{}; // by value the macro knows the size, by pointer nobody does
+    unsized.momentum = 0.5;
+    CHECK(gradus_minimize(y, gradus_sgd(unsized)).id != 0);
+    CHECK(gradus_minimize(y, gradus_sgd_with(&unsized)).id == 0);
+    CHECK(strstr(gradus_graph_error(g), "gradus_sgd_options: size_ is 0; use the macro gradus_sgd_options(") != nullptr);
     gradus_program_destroy(&p);
     gradus_graph_destroy(&g);
     return 0;
@@ -155,5 +191,5 @@ static int knows_dtypes() {
 }
 
 int main(int argc, char **) {
-    return keeps_lists(argc > 0) || keeps_options(argc > 0) || sets_options_one_by_one() || knows_dtypes();
+    return keeps_lists(argc > 0) || passes_lists_on() || keeps_options(argc > 0) || sets_options_one_by_one() || knows_dtypes();
 }
