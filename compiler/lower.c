@@ -39,11 +39,13 @@ static bool choose_batch(const entry *e, bool has_batch, int64_t offered, int64_
     return false;
 }
 
-/* Whether the elements of every node can be counted, stored or not; their indices are numbers of 64 bits then. */
+/* Whether no node, stored or not, is larger than any memory: sums and products of a few sizes fit 64 bits from here on. */
 static bool sizes_fit(const gradus_graph *g, int64_t max_batch) {
+    static const int64_t largest = INT64_C(1) << 50;
     for (uint32_t id = 1; id < g->nodes.count; id++) {
         const node *n = graph_node(g, id);
-        if (shape_fits(&n->shape, n->dtype, max_batch) &&
+        const int64_t bytes = shape_bytes(&n->shape, n->dtype, max_batch);
+        if (bytes >= 0 && bytes <= largest &&
             (n->op != OP_count || extent_at(extent_of(n->attr.bound), max_batch) >= 0))
             continue;
         char place[SOURCE_TEXT];

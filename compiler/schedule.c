@@ -21,16 +21,20 @@ static bool *edge(const dependencies *d, uint32_t a, uint32_t b) { return &d->be
 
 typedef enum { BEFORE, BEHIND } direction;
 
-static void mark(const dependencies *d, uint32_t k, direction way, bool *marked) {
-    marked[k] = true;
-    for (uint32_t i = 0; i < d->count; i++)
-        if (!marked[i] && (way == BEHIND ? *edge(d, k, i) : *edge(d, i, k))) mark(d, i, way, marked);
-}
-
 /* For each kernel, whether it must run before `k`, or behind it; k itself is among them. */
 static const bool *all(const dependencies *d, direction way, uint32_t k) {
     bool *marked = ARENA_ARRAY(d->l->memory, bool, d->count);
-    mark(d, k, way, marked);
+    uint32_t *open = ARENA_ARRAY(d->l->memory, uint32_t, d->count), count = 0;
+    open[count++] = k;
+    marked[k] = true;
+    while (count) {
+        const uint32_t at = open[--count];
+        for (uint32_t i = 0; i < d->count; i++) {
+            if (marked[i] || !(way == BEHIND ? *edge(d, at, i) : *edge(d, i, at))) continue;
+            marked[i] = true;
+            open[count++] = i;
+        }
+    }
     return marked;
 }
 

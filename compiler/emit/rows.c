@@ -159,13 +159,16 @@ static bool is_dear(const value *v) {
                                                      v->op != OP_relu && v->op != OP_isfinite && v->op != OP_floor));
 }
 
-static void need(const kernel *k, uint32_t v, int32_t round, int32_t *first, bool *again, bool *seen) {
-    if (seen[v]) return;
-    seen[v] = true;
-    if (first[v] < 0) first[v] = round;
-    else if (first[v] < round) again[v] = true;
-    if (again[v] && is_dear(&k->values.items[v])) return; /* it will be loaded: its operands are not needed again */
-    for (uint32_t i = 0; i < k->values.items[v].n_args; i++) need(k, k->values.items[v].args[i], round, first, again, seen);
+/* Notes the rounds in which what a round's needed values are made of is needed. */
+static void note_needed(const kernel *k, int32_t round, int32_t *first, bool *again, bool *needed) {
+    for (uint32_t v = k->values.count; v-- > 0;) {
+        if (!needed[v]) continue;
+        if (first[v] < 0) first[v] = round;
+        else if (first[v] < round) again[v] = true;
+        if (again[v] && is_dear(&k->values.items[v]))
+            continue; /* it will be loaded: its operands are not needed again */
+        for (uint32_t i = 0; i < k->values.items[v].n_args; i++) needed[k->values.items[v].args[i]] = true;
+    }
 }
 
 /* Finds the dear values that several rounds need, and gives each a row of scratch memory. */
@@ -177,11 +180,12 @@ static void keep(rows *r, int64_t row_elements) {
     r->p.rows = ARENA_ARRAY(e->memory, llvm, k->values.count + 1);
     for (uint32_t v = 0; v < k->values.count; v++) first[v] = -1;
     for (int32_t round = 0; round < r->rounds; round++) {
-        bool *seen = ARENA_ARRAY(e->memory, bool, k->values.count + 1);
+        bool *needed = ARENA_ARRAY(e->memory, bool, k->values.count + 1);
         for (uint32_t i = 0; i < k->reductions.count; i++)
-            if (k->reductions.items[i].stage == round) need(k, k->reductions.items[i].value, round, first, again, seen);
+            if (k->reductions.items[i].stage == round) needed[k->reductions.items[i].value] = true;
         for (uint32_t s = 0; s < k->stores.count; s++)
-            if (stores_in(r, &k->stores.items[s], round)) need(k, k->stores.items[s].value, round, first, again, seen);
+            if (stores_in(r, &k->stores.items[s], round)) needed[k->stores.items[s].value] = true;
+        note_needed(k, round, first, again, needed);
     }
     for (uint32_t v = 0; v < k->values.count; v++) {
         if (!again[v] || !is_dear(&k->values.items[v])) {

@@ -265,49 +265,80 @@ static llvm compute(vector *v, uint32_t id) {
     return NULL;
 }
 
+/* The values that a value is made of come before it: computed in the order of their numbers, each finds its operands, and
+ * nothing recurses over a long chain of them. */
 llvm point_value(point *p, uint32_t id) {
     assert(!p->e->k->values.items[id].varies);
     if (p->known[id]) return p->known[id];
-    vector v = {.p = p, .i = int_constant(p->e, 0)};
-    return p->known[id] = compute(&v, id);
+    const value *it = &p->e->k->values.items[id];
+    bool ready = true;
+    for (uint32_t a = 0; a < it->n_args; a++) ready = ready && p->known[it->args[a]];
+    vector here = {.p = p, .i = int_constant(p->e, 0)};
+    if (ready) return p->known[id] = compute(&here, id);
+    bool *needed = ARENA_ARRAY(p->e->memory, bool, id + 1);
+    needed[id] = true;
+    for (uint32_t i = id + 1; i-- > 0;) {
+        it = &p->e->k->values.items[i];
+        for (uint32_t a = 0; needed[i] && !p->known[i] && a < it->n_args; a++) needed[it->args[a]] = true;
+    }
+    for (uint32_t i = 0; i <= id; i++)
+        if (needed[i] && !p->known[i]) p->known[i] = compute(&here, i);
+    return p->known[id];
 }
 
+/* Whether a value is read from where an earlier round has kept it. */
 static bool is_kept(const point *p, uint32_t id) { return p->kept && p->kept[id] >= 0; }
+static bool is_reloaded(const point *p, uint32_t id) { return is_kept(p, id) && p->kept[id] < p->round; }
+
+/* Marks, of the values up to `last`, what the marked ones need at each element of a span. */
+static void mark_varying(const point *p, uint32_t last, const llvm *cache, bool *needed) {
+    for (uint32_t i = last + 1; i-- > 0;) {
+        const value *it = &p->e->k->values.items[i];
+        if (!needed[i] || !it->varies || it->kind == VALUE_RANDOM || is_reloaded(p, i) || (cache && cache[i])) continue;
+        for (uint32_t a = 0; a < it->n_args; a++) needed[it->args[a]] = true;
+    }
+}
+
+static llvm varying_value(vector *v, uint32_t id) {
+    const emitter *e = v->p->e;
+    const gradus_dtype dtype = e->k->values.items[id].dtype;
+    if (is_reloaded(v->p, id)) return element_load(e, dtype, v->p->rows[id], v->i, v->lanes);
+    llvm x = compute(v, id);
+    if (is_kept(v->p, id) && v->p->kept[id] == v->p->round) element_store(e, dtype, x, v->p->rows[id], v->i, v->lanes);
+    return x;
+}
 
 llvm vector_value(vector *v, uint32_t id) {
     const emitter *e = v->p->e;
-    const value *it = &e->k->values.items[id];
     if (v->cache[id]) return v->cache[id];
-    if (!it->varies) {
+    if (!e->k->values.items[id].varies) {
         if (v->p->spread[id]) return v->p->spread[id];
         return v->cache[id] = splat(e, point_value(v->p, id), v->lanes);
     }
-    if (is_kept(v->p, id) && v->p->kept[id] < v->p->round)
-        return v->cache[id] = element_load(e, it->dtype, v->p->rows[id], v->i, v->lanes);
-    llvm x = compute(v, id);
-    if (is_kept(v->p, id) && v->p->kept[id] == v->p->round)
-        element_store(e, it->dtype, x, v->p->rows[id], v->i, v->lanes);
-    return v->cache[id] = x;
+    bool *needed = ARENA_ARRAY(e->memory, bool, id + 1);
+    needed[id] = true;
+    mark_varying(v->p, id, v->cache, needed);
+    for (uint32_t i = 0; i <= id; i++)
+        if (needed[i] && !v->cache[i] && e->k->values.items[i].varies) v->cache[i] = varying_value(v, i);
+    return v->cache[id];
 }
 
 /* Computes, in front of the loop, what the roots need and what does not vary along it. */
-static void hoist(point *p, uint32_t id, bool *seen) {
+static void hoist(point *p, const uint32_t *roots, uint32_t count) {
     const emitter *e = p->e;
-    const value *it = &e->k->values.items[id];
-    if (seen[id]) return;
-    seen[id] = true;
-    if (!it->varies) {
-        if (!p->spread[id]) p->spread[id] = splat(e, point_value(p, id), e->lanes);
-        return;
+    bool *needed = ARENA_ARRAY(e->memory, bool, e->k->values.count + 1);
+    for (uint32_t i = 0; i < count; i++) needed[roots[i]] = true;
+    if (e->k->values.count) mark_varying(p, e->k->values.count - 1, NULL, needed);
+    for (uint32_t id = 0; id < e->k->values.count; id++) {
+        const value *it = &e->k->values.items[id];
+        if (!needed[id]) continue;
+        if (!it->varies) {
+            if (!p->spread[id]) p->spread[id] = splat(e, point_value(p, id), e->lanes);
+        } else if (!is_reloaded(p, id)) {
+            for (uint32_t a = 0; it->kind == VALUE_RANDOM && a < it->n_args; a++) point_value(p, it->args[a]);
+            if (it->kind == VALUE_LOAD && !p->bases[id]) p->bases[id] = access_base(p, &it->at, it->dtype, NULL);
+        }
     }
-    if (is_kept(p, id) && p->kept[id] < p->round) return;
-    if (it->kind == VALUE_RANDOM) {
-        point_value(p, it->args[0]);
-        point_value(p, it->args[1]);
-        return;
-    }
-    if (it->kind == VALUE_LOAD && !p->bases[id]) p->bases[id] = access_base(p, &it->at, it->dtype, NULL);
-    for (uint32_t i = 0; i < it->n_args; i++) hoist(p, it->args[i], seen);
 }
 
 static void one_vector(point *p, llvm i, llvm mask, span_body each, void *user) {
@@ -329,8 +360,7 @@ static llvm rest_mask(const emitter *e, llvm remaining) {
 
 void span(point *p, llvm from, llvm to, bool whole, const uint32_t *roots, uint32_t n_roots, span_body each, void *user) {
     const emitter *e = p->e;
-    bool *seen = ARENA_ARRAY(e->memory, bool, e->k->values.count + 1);
-    for (uint32_t i = 0; i < n_roots; i++) hoist(p, roots[i], seen);
+    hoist(p, roots, n_roots);
     llvm length = int_sub(e, to, from), full = NULL;
     int64_t n = 0, lanes = e->lanes;
     bool known = is_constant(length, &n);

@@ -152,6 +152,16 @@ static void annotate(kernel *k) {
     }
 }
 
+/* Columns read what they reduce for many points before they write one. */
+static void mark_reduced(kernel *k) {
+    for (uint32_t i = 0; k->kind == KERNEL_COLUMNS && i < k->reductions.count; i++)
+        k->values.items[k->reductions.items[i].value].reduced = true;
+    for (uint32_t v = k->values.count; v-- > 0;) {
+        const value *it = &k->values.items[v];
+        for (uint32_t a = 0; it->reduced && a < it->n_args; a++) k->values.items[it->args[a]].reduced = true;
+    }
+}
+
 /* --- costs -------------------------------------------------------------------------------------------------------- */
 
 static double extent_estimate(extent e, int64_t batch) {
@@ -184,6 +194,7 @@ void fusion_finish(fusion *f) {
         kernel *k = f->list->kernels.items[i];
         collapse(k);
         annotate(k);
+        mark_reduced(k);
         k->cost = estimate(f->list, k);
     }
 }

@@ -18,7 +18,8 @@
 
 #include <assert.h>
 
-enum { CHEAP = 4, KERNEL_VALUES = 400, EXPRESSION_NODES = 400 };
+/* An expression is written into a kernel by recursion: its depth, not that of the graph, decides how much stack that takes. */
+enum { CHEAP = 4, KERNEL_VALUES = 400, EXPRESSION_NODES = 400, EXPRESSION_DEPTH = 24 };
 
 static int op_weight(op_code op) {
     switch (op_infos[op].kind) {
@@ -31,16 +32,18 @@ static int op_weight(op_code op) {
     return (op_infos[op].operands & DTYPES_INTS) || op_infos[op].operands == DTYPES_BOOLS || op == OP_relu ? 1 : 10;
 }
 
-/* The weight of a node's expression down to anchors and memory; stops counting past CHEAP. */
+static bool is_view(const node *n) { return op_is(n->op, MOVEMENT) && n->op != OP_concat; }
+
+/* The weight of a node's expression down to anchors and memory; stops counting past CHEAP, and so soon: what is no view and
+ * has operands weighs something. */
 static int weight(const fusion *f, uint32_t id) {
     const node *n = graph_node(f->g, id);
+    while (is_view(n) && !f->nodes[n->inputs[0]].anchor) n = graph_node(f->g, n->inputs[0]);
     int total = op_weight(n->op);
     for (uint32_t i = 0; i < n->n_inputs && total <= CHEAP; i++)
         if (!f->nodes[n->inputs[i]].anchor) total += weight(f, n->inputs[i]);
     return total;
 }
-
-static bool is_view(const node *n) { return op_is(n->op, MOVEMENT) && n->op != OP_concat; }
 
 uint32_t fusion_viewed(const fusion *f, uint32_t id) {
     while (is_view(graph_node(f->g, id)) && !f->nodes[id].anchor) id = graph_node(f->g, id)->inputs[0];
@@ -64,14 +67,18 @@ static bool repeats(const fusion *f, const node *n) {
     return a.factor != b.factor || a.power != b.power;
 }
 
-/* Sets the size of a node's expression, from those of its operands; a long one is cut. */
+/* Sets size and depth of a node's expression, from those of its operands; a long one is cut. */
 static void measure(fusion *f, uint32_t id) {
     const node *n = graph_node(f->g, id);
     fused_node *fn = &f->nodes[id];
-    fn->size = 1;
-    for (uint32_t i = 0; i < n->n_inputs; i++)
-        if (!f->nodes[n->inputs[i]].anchor) fn->size += f->nodes[n->inputs[i]].size;
-    if (fn->size > EXPRESSION_NODES) fn->anchor = true;
+    fn->size = fn->depth = 1;
+    for (uint32_t i = 0; i < n->n_inputs; i++) {
+        const fused_node *x = &f->nodes[n->inputs[i]];
+        if (x->anchor) continue;
+        fn->size += x->size;
+        if (fn->depth <= x->depth) fn->depth = x->depth + 1;
+    }
+    if (fn->size > EXPRESSION_NODES || fn->depth > EXPRESSION_DEPTH) fn->anchor = true;
 }
 
 static void choose_anchors(fusion *f) {
@@ -137,37 +144,49 @@ static void mark_operand_kernels(const fusion *f, uint32_t id, bool top, bool *m
     for (uint32_t i = 0; i < n->n_inputs; i++) mark_operand_kernels(f, n->inputs[i], false, marked);
 }
 
-static bool depends_on(const fusion *f, uint32_t user, uint32_t on, bool *seen);
+/* Kernels that are met on a walk from kernels to what they read. */
+typedef struct {
+    const fusion *f;
+    bool *met;
+    uint32_t *open, count;
+} upstream;
 
-static bool buffer_depends_on(const fusion *f, uint32_t id, uint32_t on, bool *seen) {
-    const fused_node *fn = &f->nodes[f->list->buffers.items[id].node];
-    return fn->anchor && depends_on(f, fn->kernel, on, seen);
+static void meet(upstream *u, uint32_t k) {
+    if (u->met[k]) return;
+    u->met[k] = true;
+    u->open[u->count++] = k;
 }
 
-/* Whether a kernel is `on`, or reads from it directly or through others. */
-static bool depends_on(const fusion *f, uint32_t user, uint32_t on, bool *seen) {
-    const kernel *k = f->list->kernels.items[user];
-    if (user == on) return true;
-    if (seen[user]) return false;
-    seen[user] = true;
-    if (k->kind == KERNEL_CONTRACT && (buffer_depends_on(f, k->left.buffer, on, seen) || buffer_depends_on(f, k->right.buffer, on, seen)))
-        return true;
+static void meet_writer(upstream *u, uint32_t id) {
+    const fused_node *fn = &u->f->nodes[u->f->list->buffers.items[id].node];
+    if (fn->anchor) meet(u, fn->kernel);
+}
+
+static void meet_writers(upstream *u, uint32_t user) {
+    const kernel *k = u->f->list->kernels.items[user];
+    if (k->kind == KERNEL_CONTRACT) {
+        meet_writer(u, k->left.buffer);
+        meet_writer(u, k->right.buffer);
+    }
     for (uint32_t before = user; k->kind == KERNEL_CALL && before-- > 0;) { /* calls keep their order */
-        if (f->list->kernels.items[before]->kind != KERNEL_CALL) continue;
-        if (depends_on(f, before, on, seen)) return true;
+        if (u->f->list->kernels.items[before]->kind != KERNEL_CALL) continue;
+        meet(u, before);
         break; /* of those before it, that one knows */
     }
     for (uint32_t v = 0; v < k->values.count; v++)
-        if (k->values.items[v].kind == VALUE_LOAD && buffer_depends_on(f, k->values.items[v].at.buffer, on, seen)) return true;
-    return false;
+        if (k->values.items[v].kind == VALUE_LOAD) meet_writer(u, k->values.items[v].at.buffer);
 }
 
-/* Whether a node that reads from the marked kernels may live in kernel `at` without a cycle. */
+/* Whether a node that reads from the marked kernels may live in kernel `at` without a cycle: none of the others reads from
+ * that one, directly or through others. */
 static bool stays_acyclic(const fusion *f, uint32_t at, const bool *operands) {
-    bool *seen = ARENA_ARRAY(f->list->memory, bool, f->fillings.count);
+    upstream u = {.f = f};
+    u.met = ARENA_ARRAY(f->list->memory, bool, f->fillings.count);
+    u.open = ARENA_ARRAY(f->list->memory, uint32_t, f->fillings.count);
     for (uint32_t k = 0; k < f->fillings.count; k++)
-        if (operands[k] && k != at && depends_on(f, k, at, seen)) return false;
-    return true;
+        if (operands[k] && k != at) meet(&u, k);
+    while (u.count && !u.met[at]) meet_writers(&u, u.open[--u.count]);
+    return !u.met[at];
 }
 
 static void settle(fusion *f, uint32_t id, uint32_t at, uint32_t result, const index_map *natural) {
@@ -216,11 +235,14 @@ static bool natural_map(const filling *fill, const gradus_shape *shape, index_ma
 }
 
 /* Whether a value depends on the kernel's own reductions. */
-static bool follows_reduction(const kernel *k, uint32_t v) {
-    const value *it = &k->values.items[v];
-    if (it->kind == VALUE_REDUCED) return true;
-    for (uint32_t i = 0; i < it->n_args; i++)
-        if (follows_reduction(k, it->args[i])) return true;
+static bool follows_reduction(const fusion *f, const kernel *k, uint32_t v) {
+    bool *needed = ARENA_ARRAY(f->list->memory, bool, v + 1);
+    needed[v] = true;
+    for (uint32_t i = v + 1; i-- > 0;) {
+        const value *it = &k->values.items[i];
+        if (needed[i] && it->kind == VALUE_REDUCED) return true;
+        for (uint32_t a = 0; needed[i] && a < it->n_args; a++) needed[it->args[a]] = true;
+    }
     return false;
 }
 
@@ -256,7 +278,7 @@ static bool place_reduction(fusion *f, uint32_t id, uint32_t at, uint32_t *force
     } else {
         v = fusion_value(f, at, x, &map, force);
     }
-    if (v == NO_ID || (!rows && follows_reduction(k, v))) return false;
+    if (v == NO_ID || (!rows && follows_reduction(f, k, v))) return false;
     natural = map;
     natural.axis[axis] = -1;
     for (int d = axis + 1; d < full; d++) natural.axis[d] = (int8_t)(d - 1);

@@ -17,6 +17,7 @@ typedef struct {
     bool reached;
     uint32_t users;
     uint32_t size;     /* of the expression down to anchors and memory, what is shared counted each time */
+    uint32_t depth;    /* of that expression */
     uint32_t kernel;   /* anchors: their kernel's number, once placed */
     uint32_t result;   /* anchors: their value in it */
     index_map natural; /* anchors: how their kernel's point looks into them */

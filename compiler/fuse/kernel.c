@@ -47,24 +47,15 @@ static bool same_place(const access *a, const access *b, int rank) {
     return memcmp(a->offset, b->offset, sizeof a->offset) == 0;
 }
 
-static bool value_reads(const kernel *k, uint32_t v, uint32_t id) {
-    const value *it = &k->values.items[v];
-    if (it->kind == VALUE_LOAD && it->at.buffer == id) return true;
-    for (uint32_t i = 0; i < it->n_args; i++)
-        if (value_reads(k, it->args[i], id)) return true;
-    return false;
-}
-
 bool kernel_may_overwrite(const kernel *k, const store *s, uint32_t id) {
     bool one_pass = k->kind == KERNEL_CONTRACT || k->kind == KERNEL_COLUMNS || (k->kind == KERNEL_ROWS && !k->reductions.count);
     if (!kernel_reads(k, id)) return true;
     if (!one_pass || (k->kind == KERNEL_CONTRACT && (k->left.buffer == id || k->right.buffer == id))) return false;
-    /* columns read what they reduce for many points before they write one */
-    for (uint32_t i = 0; k->kind == KERNEL_COLUMNS && i < k->reductions.count; i++)
-        if (value_reads(k, k->reductions.items[i].value, id)) return false;
     for (uint32_t i = 0; i < k->values.count; i++) {
         const value *v = &k->values.items[i];
-        if (v->kind == VALUE_LOAD && v->at.buffer == id && (v->n_args || !same_place(&v->at, &s->to, k->rank))) return false;
+        if (v->kind != VALUE_LOAD || v->at.buffer != id) continue;
+        if (v->n_args || v->reduced || !same_place(&v->at, &s->to, k->rank))
+            return false; /* reduced: read for many points */
     }
     return true;
 }

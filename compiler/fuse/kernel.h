@@ -65,6 +65,7 @@ typedef struct {
     uint32_t reduction;
     uint32_t result;  /* called */
     bool varies;      /* along the last dimension; else it holds for the whole row */
+    bool reduced;     /* columns: a reduction is made of it */
     int32_t stage;    /* rows: how many rounds of reductions come before it can be known */
 } value;
 

@@ -190,11 +190,11 @@ gradus_shape shape_at(const gradus_shape *s, int64_t batch) {
     return at;
 }
 
-bool shape_fits(const gradus_shape *s, gradus_dtype dtype, int64_t batch) {
+int64_t shape_bytes(const gradus_shape *s, gradus_dtype dtype, int64_t batch) {
     extent product = {(int64_t)gradus_dtype_size(dtype), 0};
     for (int i = 0; i < shape_rank(s); i++)
-        if (shape_dim(s, i) != 0 && !extent_product(product, extent_of(shape_dim(s, i)), &product)) return false;
-    return extent_at(product, batch) >= 0;
+        if (shape_dim(s, i) != 0 && !extent_product(product, extent_of(shape_dim(s, i)), &product)) return -1;
+    return extent_at(product, batch);
 }
 
 gradus_shape shape_make(int rank, const int64_t *dims) {

@@ -161,9 +161,9 @@ static inline int64_t shape_dim(const gradus_shape *s, int axis) { return s->d[a
 bool shape_equal(const gradus_shape *a, const gradus_shape *b);
 bool shape_has_batch(const gradus_shape *s);
 gradus_shape shape_at(const gradus_shape *s, int64_t batch); /* every extent a number */
-/* Whether a tensor of that shape has at most 2^62 bytes for a batch, extents of 0 left out: then shape_at and every product
- * of some of its extents fit. */
-bool shape_fits(const gradus_shape *s, gradus_dtype dtype, int64_t batch);
+/* The bytes of a tensor for a batch, extents of 0 left out: no product of some of its extents is larger.  -1 where that does
+ * not fit 2^62; then shape_at is not to be asked. */
+int64_t shape_bytes(const gradus_shape *s, gradus_dtype dtype, int64_t batch);
 gradus_shape shape_make(int rank, const int64_t *dims);
 int64_t shape_elements(const gradus_shape *s); /* of a shape whose extents are all numbers */
 

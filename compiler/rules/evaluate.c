@@ -64,7 +64,7 @@ gradus_status evaluate_node(const node *n, int64_t batch, const array *x, array 
 }
 
 static array array_for(const node *n, int64_t batch, arena *memory) {
-    if (!shape_fits(&n->shape, n->dtype, batch)) guard_out_of_memory();
+    if (shape_bytes(&n->shape, n->dtype, batch) < 0) guard_out_of_memory();
     array a = {.dtype = n->dtype, .shape = shape_at(&n->shape, batch)};
     uint64_t count = (uint64_t)shape_elements(&a.shape), size = gradus_dtype_size(a.dtype);
     if (count > SIZE_MAX / 2 / size) guard_out_of_memory();

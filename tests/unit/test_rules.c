@@ -29,14 +29,14 @@ static const double specials[] = {
 
 static scalar special(gradus_dtype dtype) {
     uint64_t bits = random_bits();
-    double value = specials[random_below((int64_t)(sizeof specials / sizeof *specials))];
+    double number = specials[random_below((int64_t)(sizeof specials / sizeof *specials))];
     switch (dtype) {
-    case GRADUS_F32: return (scalar){.f32 = bits & 1 ? (float)value : (float)(random_signed() * 8)};
-    case GRADUS_F64: return (scalar){.f64 = bits & 1 ? value : random_signed() * 8};
+    case GRADUS_F32: return (scalar){.f32 = bits & 1 ? (float)number : (float)(random_signed() * 8)};
+    case GRADUS_F64: return (scalar){.f64 = bits & 1 ? number : random_signed() * 8};
     case GRADUS_BOOL: return (scalar){.bits = bits & 1};
     case GRADUS_U8: return (scalar){.bits = bits & 2 ? bits >> 56 : (bits >> 8) % 4};
-    case GRADUS_I32: return (scalar){.i32 = bits & 1 ? scalar_from_double(dtype, value).i32 : (int32_t)(bits >> 32)};
-    default: return (scalar){.bits = bits & 1 ? scalar_from_double(dtype, value).bits : random_bits()};
+    case GRADUS_I32: return (scalar){.i32 = bits & 1 ? scalar_from_double(dtype, number).i32 : (int32_t)(bits >> 32)};
+    default: return (scalar){.bits = bits & 1 ? scalar_from_double(dtype, number).bits : random_bits()};
     }
 }
 
