@@ -85,7 +85,7 @@ uint32_t graph_add(gradus_graph *g, const node_spec *spec) {
     if (!shape_rules[spec->op](g, n)) return 0;
     n->name = arena_string(&g->memory, spec->name);
     n->attr.name = arena_string(&g->memory, spec->attr.name);
-    if (spec->attr.data) n->attr.data = arena_copy(&g->memory, spec->attr.data, spec->attr.bytes);
+    if (spec->attr.data && !spec->data_stays) n->attr.data = arena_copy(&g->memory, spec->attr.data, spec->attr.bytes);
     n->attr.call = custom_copy(spec->attr.call, &g->memory);
     VEC_PUSH(&g->memory, &g->nodes, n);
     return g->nodes.count - 1;

@@ -115,6 +115,7 @@ typedef struct {
     gradus_dtype dtype;
     gradus_shape shape;
     const char *name;
+    bool data_stays; /* attr.data is in the graph's arena already */
 } node_spec;
 
 /* Appends a node after its shape rule has agreed.  Where the rule does not, or an operand is poison, or the graph has

@@ -20,7 +20,10 @@ typedef struct {
     lexer lex;
     gradus_graph *g;
     arena *scratch;
-    names labels;
+    names labels, entries;
+    entry_checks *checks;
+    token file_token; /* the last file of a source, which the next one mostly shares */
+    const char *file;
 } parser;
 
 typedef VEC(uint32_t) id_list;
@@ -82,12 +85,26 @@ static bool parse_dtype(parser *p, gradus_dtype *dtype) {
     return lex_expected(&p->lex, "a dtype: f32, f64, i32, i64, u8 or bool");
 }
 
+static bool parse_file(parser *p, const char **file) {
+    const token t = p->lex.now;
+    if (t.kind == TOKEN_STRING && t.length == p->file_token.length &&
+        memcmp(t.start, p->file_token.start, t.length) == 0) {
+        *file = p->file;
+        lex_next(&p->lex);
+        return !p->lex.failed;
+    }
+    if (!lex_string(&p->lex, &p->g->memory, "a file's name", &p->file)) return false;
+    p->file_token = t;
+    *file = p->file;
+    return true;
+}
+
 /* [@ "file":12] */
 static bool parse_source(parser *p, source *where) {
     int64_t line = 0;
     *where = (source){0};
     if (!lex_accept(&p->lex, "@")) return !p->lex.failed;
-    if (!lex_string(&p->lex, &p->g->memory, "a file's name", &where->file) || !lex_expect(&p->lex, ":") ||
+    if (!parse_file(p, &where->file) || !lex_expect(&p->lex, ":") ||
         !lex_number(&p->lex, "a line's number", INT_MAX, &line))
         return false;
     where->line = (int)line;
@@ -229,7 +246,8 @@ static bool read_deferred(parser *p, node_spec *spec, deferred *later) {
         return lex_fail(l, &l->now, "expected as many elements as the shape has, found %zu", later->elements);
     }
     spec->attr.bytes = later->elements * gradus_dtype_size(spec->dtype);
-    void *data = arena_alloc(p->scratch, spec->attr.bytes);
+    void *data = arena_alloc(&p->g->memory, spec->attr.bytes);
+    spec->data_stays = true;
     for (size_t i = 0; i < later->elements; i++) {
         scalar value;
         if (i) lex_next(l); /* the comma */
@@ -285,7 +303,7 @@ static bool add_node(parser *p, const token *where, const node_spec *spec, sourc
     }
     if (op_infos[n->op].attributes & ATTR_STREAM && g->streams <= n->attr.stream) g->streams = n->attr.stream + 1;
     text why = {.memory = p->scratch};
-    return validate_node(g, *id, &why) || lex_fail(&p->lex, where, "%s", why.data);
+    return validate_made(g, *id, &why) || lex_fail(&p->lex, where, "%s", why.data);
 }
 
 /* %5 = matmul %1 %2 : f32 (B, 512) as "hidden" @ "mlp.c":12 */
@@ -341,7 +359,7 @@ static bool parse_attached(parser *p) {
     const token where = p->lex.now;
     if (!parse_label(p, "the node that an update belongs to", &a.node) || !parse_update(p, &a.update)) return false;
     text why = {.memory = p->scratch};
-    if (!validate_attached(p->g, &a, &why)) return lex_fail(&p->lex, &where, "%s", why.data);
+    if (!validate_attached(p->checks, &a, &why)) return lex_fail(&p->lex, &where, "%s", why.data);
     VEC_PUSH(&p->g->memory, &p->g->attached, a);
     return !p->lex.failed;
 }
@@ -379,9 +397,10 @@ static bool parse_entry(parser *p) {
     if (lex_accept(&p->lex, "max_batch") && !lex_number(&p->lex, "the largest batch", NUMBER_LIMIT, &e.max_batch))
         return false;
     if (!parse_source(p, &e.where) || !parse_entry_body(p, &e)) return false;
-    if (graph_entry(p->g, e.name)) return lex_fail(&p->lex, &where, "expected a new entry's name");
+    if (!names_add(&p->entries, e.name, strlen(e.name), 0))
+        return lex_fail(&p->lex, &where, "expected a new entry's name");
     text why = {.memory = p->scratch};
-    if (!validate_entry(p->g, &e, &why)) return lex_fail(&p->lex, &where, "%s", why.data);
+    if (!validate_entry(p->checks, &e, &why)) return lex_fail(&p->lex, &where, "%s", why.data);
     VEC_PUSH(&p->g->memory, &p->g->entries, e);
     return true;
 }
@@ -396,6 +415,7 @@ static bool parse_statements(parser *p) {
     const token where = l->now;
     text why = {.memory = p->scratch};
     if (!l->failed && !validate_states(p->g, &why)) return lex_fail(l, &where, "%s", why.data);
+    p->checks = entry_checks_new(p->g, p->scratch);
     while (lex_accept(l, "attach"))
         if (!parse_attached(p) || !lex_expect_line(l)) return false;
     while (lex_accept(l, "entry"))
@@ -431,7 +451,7 @@ static gradus_status parse_guarded(parser *p) {
 
 gradus_status graph_parse(const char *name, const char *content, size_t length, gradus_graph *into) {
     arena scratch = {0};
-    parser p = {.g = into, .scratch = &scratch, .labels = {.memory = &scratch}};
+    parser p = {.g = into, .scratch = &scratch, .labels = {.memory = &scratch}, .entries = {.memory = &scratch}};
     lex_start(&p.lex, name, content, length);
     const gradus_status status = parse_guarded(&p);
     arena_free(&scratch);

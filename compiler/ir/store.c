@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Graphs as files: gradus_graph_write and gradus_graph_read, around the printer and the parser. */
 #include "base/file.h"
-#include "ir/graph.h"
+#include "ir/needs.h"
 #include "ir/parse.h"
 #include "ir/print.h"
 #include "runtime/world.h"
@@ -41,16 +41,12 @@ static gradus_status read_guarded(const char *path, arena *memory, char **conten
 }
 
 /* Whether an entry needs the seed, which only first values may. */
-static bool needs_seed(const gradus_graph *g, const entry *e, arena *memory) {
-    bool *needed = ARENA_ARRAY(memory, bool, g->nodes.count);
-    for (uint32_t i = 0; i < e->n_outputs; i++) needed[e->outputs[i]] = true;
-    for (uint32_t i = 0; i < e->updates.count; i++) needed[e->updates.items[i].value] = true;
-    for (uint32_t id = g->nodes.count; id-- > 1;) {
-        const node *n = graph_node(g, id);
-        if (needed[id] && n->op == OP_seed) return true;
-        for (uint32_t i = 0; needed[id] && i < n->n_inputs; i++) needed[n->inputs[i]] = true;
-    }
-    return false;
+static bool entry_needs_seed(const needs *n, const entry *e) {
+    bool seed = false;
+    for (uint32_t i = 0; i < e->n_outputs; i++) seed = seed || needs_seed(n, e->outputs[i]);
+    for (uint32_t i = 0; i < e->n_kept; i++) seed = seed || needs_seed(n, e->kept[i]);
+    for (uint32_t i = 0; i < e->updates.count; i++) seed = seed || needs_seed(n, e->updates.items[i].value);
+    return seed;
 }
 
 /* What the parser lets pass because the passes work with it, but the builders would not have made. */
@@ -60,12 +56,14 @@ static gradus_status check_whole(const gradus_graph *g, const char *path, arena 
             return fail(GRADUS_ERROR_FORMAT, "%s: expected a first value (init) of the state \"%.200s\"", path,
                         graph_node(g, g->states.items[i].node)->attr.name);
     if (graph_entry(g, "init")) return fail(GRADUS_ERROR_FORMAT, "%s: expected no entry of the name \"init\"", path);
+    needs n;
+    needs_of(g, memory, &n);
     for (uint32_t i = 0; i < g->entries.count; i++)
-        if (needs_seed(g, &g->entries.items[i], memory))
+        if (entry_needs_seed(&n, &g->entries.items[i]))
             return fail(GRADUS_ERROR_FORMAT, "%s: expected no use of seed in the entry \"%.200s\"", path,
                         g->entries.items[i].name);
     for (uint32_t i = 0; i < g->attached.count; i++)
-        if (needs_seed(g, &(entry){.updates = {&g->attached.items[i].update, 1}}, memory))
+        if (needs_seed(&n, g->attached.items[i].update.value))
             return fail(GRADUS_ERROR_FORMAT, "%s: expected no use of seed in the update of a node", path);
     return GRADUS_OK;
 }

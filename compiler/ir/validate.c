@@ -4,6 +4,7 @@
 
 #include "base/names.h"
 #include "ir/custom.h"
+#include "ir/needs.h"
 
 #include <stdarg.h>
 #include <string.h>
@@ -95,18 +96,21 @@ static bool validate_data(const node *n, uint32_t id, text *why) {
     return because(why, "%%%u: %s holds %zu bytes, which its shape does not", id, op_name(n->op), n->attr.bytes);
 }
 
-bool validate_node(const gradus_graph *g, uint32_t id, text *why) {
+bool validate_made(const gradus_graph *g, uint32_t id, text *why) {
     const node *n = graph_node(g, id);
-    if (n->op <= OP_poison || n->op >= OP_COUNT) return because(why, "%%%u: no op", id);
     if (gradus_dtype_size(n->dtype) == 0) return because(why, "%%%u: %s has no dtype", id, op_name(n->op));
-    if (shape_rank(&n->shape) < 0 || shape_rank(&n->shape) > GRADUS_MAX_RANK)
-        return because(why, "%%%u: %s has rank %d", id, op_name(n->op), shape_rank(&n->shape));
     if (!attributes_tidy(n)) return because(why, "%%%u: %s has an attribute that is not its own", id, op_name(n->op));
     if (op_infos[n->op].attributes & ATTR_NAME && (!n->attr.name || !*n->attr.name))
         return because(why, "%%%u: %s has no name", id, op_name(n->op));
-    if (!validate_operands(g, id, why)) return false;
-    if (op_infos[n->op].attributes & ATTR_DATA && !validate_data(n, id, why)) return false;
-    return validate_type(g, id, why);
+    return !(op_infos[n->op].attributes & ATTR_DATA) || validate_data(n, id, why);
+}
+
+bool validate_node(const gradus_graph *g, uint32_t id, text *why) {
+    const node *n = graph_node(g, id);
+    if (n->op <= OP_poison || n->op >= OP_COUNT) return because(why, "%%%u: no op", id);
+    if (shape_rank(&n->shape) < 0 || shape_rank(&n->shape) > GRADUS_MAX_RANK)
+        return because(why, "%%%u: %s has rank %d", id, op_name(n->op), shape_rank(&n->shape));
+    return validate_operands(g, id, why) && validate_made(g, id, why) && validate_type(g, id, why);
 }
 
 /* --- states ------------------------------------------------------------------------------------------------------ */
@@ -201,34 +205,50 @@ bool validate_states(const gradus_graph *g, text *why) {
 
 /* --- updates and entries --------------------------------------------------------------------------------------------- */
 
-/* `who` is what has the update. */
-static bool validate_update(const gradus_graph *g, const char *who, const update *u, text *why) {
+struct entry_checks {
+    const gradus_graph *g;
+    arena *memory;
+    names attached; /* which node updates which state */
+    needs needs;
+    uint32_t *listed, *updated; /* by node: the last entry that lists the input, updates the state, counted from 1 */
+    uint32_t entries;
+};
+
+entry_checks *entry_checks_new(const gradus_graph *g, arena *memory) {
+    entry_checks *checks = ARENA_NEW(memory, entry_checks);
+    *checks = (entry_checks){.g = g, .memory = memory, .attached = {.memory = memory}};
+    return checks;
+}
+
+/* `of` is what has the update: an entry, or a node. */
+static void append_owner(text *why, const entry *of, uint32_t id) {
+    if (of) text_append(why, "entry \"%.200s\"", of->name);
+    else text_append(why, "%%%u", id);
+}
+
+static bool validate_update(const gradus_graph *g, const entry *of, uint32_t id, const update *u, text *why) {
     const node *state = graph_node(g, u->state), *value = graph_node(g, u->value);
-    if (!op_is(state->op, STATE)) return because(why, "%s updates %%%u, which is no param or state", who, u->state);
-    if (same_type(state, value)) return true;
-    because(why, "%s: %%%u is ", who, u->state);
+    if (op_is(state->op, STATE) && same_type(state, value)) return true;
+    append_owner(why, of, id);
+    if (!op_is(state->op, STATE)) return because(why, " updates %%%u, which is no param or state", u->state);
+    text_append(why, ": %%%u is ", u->state);
     append_type(why, state);
-    because(why, ", its new value %%%u ", u->value);
+    text_append(why, ", its new value %%%u ", u->value);
     append_type(why, value);
     return false;
 }
 
-bool validate_attached(const gradus_graph *g, const attachment *a, text *why) {
+bool validate_attached(entry_checks *v, const attachment *a, text *why) {
+    const gradus_graph *g = v->g;
     const update *u = &a->update;
     if (!a->node || !u->state || !u->value || a->node >= g->nodes.count || u->state >= g->nodes.count ||
         u->value >= g->nodes.count)
         return because(why, "an update that belongs to %%%u names a node that is not there", a->node);
-    for (uint32_t i = 0; i < g->attached.count; i++) {
-        const attachment *other = &g->attached.items[i];
-        if (other != a && other->node == a->node && other->update.state == u->state)
-            return because(why, "%%%u updates %%%u twice", a->node, u->state);
-    }
-    text who = {.memory = why->memory};
-    text_append(&who, "%%%u", a->node);
-    return validate_update(g, who.data, u, why);
+    if (!validate_update(g, NULL, a->node, u, why)) return false;
+    const uint32_t pair[2] = {a->node, u->state};
+    if (names_add(&v->attached, arena_copy(v->memory, pair, sizeof pair), sizeof pair, 0)) return true;
+    return because(why, "%%%u updates %%%u twice", a->node, u->state);
 }
-
-enum { REACHED = 1, LISTED = 2, UPDATED = 4 };
 
 static bool validate_ids(const gradus_graph *g, const entry *e, text *why) {
     bool fit = true;
@@ -241,28 +261,24 @@ static bool validate_ids(const gradus_graph *g, const entry *e, text *why) {
     return fit || because(why, "entry \"%.200s\" names a node that is not there", e->name);
 }
 
-static bool validate_lists(const gradus_graph *g, const entry *e, unsigned char *marks, text *why) {
+static bool validate_lists(entry_checks *v, const entry *e, text *why) {
+    const gradus_graph *g = v->g;
     for (uint32_t i = 0; i < e->n_inputs; i++) {
         const uint32_t id = e->inputs[i];
         if (graph_node(g, id)->op != OP_input) return because(why, "entry \"%.200s\": %%%u is no input", e->name, id);
-        if (marks[id] & LISTED) return because(why, "entry \"%.200s\" lists input %%%u twice", e->name, id);
-        marks[id] |= LISTED;
+        if (v->listed[id] == v->entries) return because(why, "entry \"%.200s\" lists input %%%u twice", e->name, id);
+        v->listed[id] = v->entries;
     }
-    for (uint32_t i = 0; i < e->n_outputs; i++) marks[e->outputs[i]] |= REACHED;
-    for (uint32_t i = 0; i < e->n_kept; i++) {
-        marks[e->kept[i]] |= REACHED;
+    for (uint32_t i = 0; i < e->n_kept; i++)
         if (!node_acts(graph_node(g, e->kept[i])))
             return because(why, "entry \"%.200s\" keeps %%%u, which is no check_index and no call with effects",
                            e->name, e->kept[i]);
-    }
-    text who = {.memory = why->memory};
-    text_append(&who, "entry \"%.200s\"", e->name);
     for (uint32_t i = 0; i < e->updates.count; i++) {
         const update *u = &e->updates.items[i];
-        if (!validate_update(g, who.data, u, why)) return false;
-        if (marks[u->state] & UPDATED) return because(why, "%s updates %%%u twice", who.data, u->state);
-        marks[u->state] |= UPDATED | REACHED;
-        marks[u->value] |= REACHED;
+        if (!validate_update(g, e, 0, u, why)) return false;
+        if (v->updated[u->state] == v->entries)
+            return because(why, "entry \"%.200s\" updates %%%u twice", e->name, u->state);
+        v->updated[u->state] = v->entries;
     }
     return true;
 }
@@ -272,22 +288,20 @@ static bool is_name(const char *s) {
     return s && *s && !(*s >= '0' && *s <= '9') && strspn(s, letters) == strlen(s);
 }
 
-bool validate_entry(const gradus_graph *g, const entry *e, text *why) {
+bool validate_entry(entry_checks *v, const entry *e, text *why) {
     if (!is_name(e->name))
         return because(why, "an entry's name is no C identifier: \"%.200s\"", e->name ? e->name : "");
     if (e->max_batch < 0) return because(why, "entry \"%.200s\": its largest batch is negative", e->name);
-    if (!validate_ids(g, e, why)) return false;
-    unsigned char *marks = ARENA_ARRAY(why->memory, unsigned char, g->nodes.count);
-    if (!validate_lists(g, e, marks, why)) return false;
-    for (uint32_t id = (uint32_t)g->nodes.count; id-- > 1;) {
-        const node *n = graph_node(g, id);
-        if (!(marks[id] & REACHED)) continue;
-        if (n->op == OP_input && !(marks[id] & LISTED))
-            return because(why, "entry \"%.200s\" needs the input \"%.200s\" (%%%u), which it does not list", e->name,
-                           n->attr.name, id);
-        for (uint32_t i = 0; i < n->n_inputs; i++) marks[n->inputs[i]] |= REACHED;
+    if (!validate_ids(v->g, e, why)) return false;
+    if (!v->entries++) {
+        needs_of(v->g, v->memory, &v->needs);
+        v->listed = ARENA_ARRAY(v->memory, uint32_t, v->g->nodes.count);
+        v->updated = ARENA_ARRAY(v->memory, uint32_t, v->g->nodes.count);
     }
-    return true;
+    if (!validate_lists(v, e, why)) return false;
+    const uint32_t missing = needs_unlisted(&v->needs, v->g, e, v->listed, v->entries);
+    return !missing || because(why, "entry \"%.200s\" needs the input \"%.200s\" (%%%u), which it does not list",
+                               e->name, graph_node(v->g, missing)->attr.name, missing);
 }
 
 bool graph_validate(const gradus_graph *g, text *why) {
@@ -295,14 +309,15 @@ bool graph_validate(const gradus_graph *g, text *why) {
     for (uint32_t id = 1; id < g->nodes.count; id++)
         if (!validate_node(g, id, why)) return false;
     if (!validate_states(g, why)) return false;
+    entry_checks *checks = entry_checks_new(g, why->memory);
+    names known = {.memory = why->memory};
     for (uint32_t i = 0; i < g->attached.count; i++)
-        if (!validate_attached(g, &g->attached.items[i], why)) return false;
+        if (!validate_attached(checks, &g->attached.items[i], why)) return false;
     for (uint32_t i = 0; i < g->entries.count; i++) {
         const entry *e = &g->entries.items[i];
-        if (!validate_entry(g, e, why)) return false;
-        for (uint32_t k = 0; k < i; k++)
-            if (strcmp(e->name, g->entries.items[k].name) == 0)
-                return because(why, "there are two entries of the name \"%.200s\"", e->name);
+        if (!validate_entry(checks, e, why)) return false;
+        if (!names_add(&known, e->name, strlen(e->name), i))
+            return because(why, "there are two entries of the name \"%.200s\"", e->name);
     }
     return true;
 }

@@ -5,8 +5,10 @@
 
 #include "ir/parse.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static gradus_status read_text(const char *content, gradus_graph **g) {
@@ -173,12 +175,126 @@ static void test_byte_order_mark(void **state) {
     assert_int_equal(read_text("\xef\xbb", &g), GRADUS_ERROR_FORMAT);
 }
 
+/* --- large texts -------------------------------------------------------------------------------------------------------- */
+
+static char large[1 << 23];
+static size_t large_length;
+
+static void put(const char *format, ...) PRINTF_LIKE(1, 2);
+static void put(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    large_length += (size_t)vsnprintf(large + large_length, sizeof large - large_length, format, arguments);
+    va_end(arguments);
+    assert_true(large_length < sizeof large);
+}
+
+static void own_nodes(int n) {
+    for (int i = 0; i < n; i++) put("%%%d = neg %%x : f32 (B)\n", i);
+    for (int i = 0; i < n; i++) put("entry \"e%d\" inference { inputs %%x outputs %%%d }\n", i, i);
+}
+
+static void one_chain(int n) {
+    put("%%0 = neg %%x : f32 (B)\n");
+    for (int i = 1; i < n; i++) put("%%%d = neg %%%d : f32 (B)\n", i, i - 1);
+    for (int i = 0; i < n; i++) put("entry \"e%d\" inference { inputs %%x outputs %%%d }\n", i, i);
+}
+
+/* Two inputs, which every node needs and each meets again. */
+static void woven(int n) {
+    put("%%z = input \"z\" : f32 (B)\n%%0 = add %%x %%z : f32 (B)\n");
+    for (int i = 1; i < n; i++) put("%%%d = mul %%%d %%%c : f32 (B)\n", i, i - 1, i % 2 ? 'x' : 'z');
+    for (int i = 0; i < n; i++) put("entry \"e%d\" inference { inputs %%x %%z outputs %%%d }\n", i, i);
+}
+
+static void own_inputs(int n) {
+    for (int i = 0; i < n; i++) put("%%i%d = input \"i%d\" : f32 (B)\n%%%d = neg %%i%d : f32 (B)\n", i, i, i, i);
+    for (int i = 0; i < n; i++) put("entry \"e%d\" inference { inputs %%i%d outputs %%%d }\n", i, i, i);
+}
+
+static void own_states(int n) {
+    for (int i = 0; i < n; i++) put("%%f%d = fill value 0 : f32 ()\n%%s%d = param \"s%d\" : f32 ()\n", i, i, i);
+    for (int i = 0; i < n; i++) put("state %%s%d init %%f%d\n", i, i);
+    for (int i = 0; i < n; i++) put("attach %%f0 update %%s%d = %%f%d\n", i, i);
+    for (int i = 0; i < n; i++) put("entry \"e%d\" training { outputs %%s%d update %%s%d = %%f%d }\n", i, i, i, i);
+}
+
+static void one_entry(int n) {
+    put("%%0 = neg %%x : f32 (B)\n");
+    for (int i = 1; i < n; i++)
+        put("%%i%d = input \"i%d\" : f32 (B)\n%%%d = add %%%d %%i%d : f32 (B)\n", i, i, i, i - 1, i);
+    put("entry \"e\" inference { inputs %%x");
+    for (int i = 1; i < n; i++) put(" %%i%d", i);
+    put(" outputs %%%d }\n", n - 1);
+}
+
+static double seconds_to_read(void (*write)(int n), int n) {
+    double best = 1e9;
+    large_length = 0;
+    put("gradus 1\n%%x = input \"x\" : f32 (B)\n");
+    write(n);
+    for (int i = 0; i < 3; i++) {
+        gradus_graph *g = graph_new();
+        assert_non_null(g);
+        const clock_t start = clock();
+        if (graph_parse("large", large, large_length, g)) fail_msg("%s", gradus_last_error());
+        const double took = (double)(clock() - start) / CLOCKS_PER_SEC;
+        best = took < best ? took : best;
+        graph_free(g);
+    }
+    return best;
+}
+
+static void test_linear(void **state) {
+    (void)state;
+    static void (*const kinds[])(int n) = {own_nodes, one_chain, woven, own_inputs, own_states, one_entry};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+        double once = 0, twice = 1e9;
+        for (int attempt = 0; attempt < 5 && twice > 2.3 * once; attempt++) { /* others may run on this machine */
+            once = seconds_to_read(kinds[k], 8000);
+            twice = seconds_to_read(kinds[k], 16000);
+        }
+        if (twice > 2.3 * once) fail_msg("kind %zu: %.4f s, twice as much %.4f s", k, once, twice);
+    }
+}
+
+static size_t live_bytes, most_bytes;
+
+static void *counting(void *user, void *block, size_t bytes) {
+    (void)user;
+    live_bytes -= block ? malloc_usable_size(block) : 0;
+    if (!bytes) return free(block), NULL;
+    void *moved = realloc(block, bytes);
+    live_bytes += malloc_usable_size(moved ? moved : block);
+    if (live_bytes > most_bytes) most_bytes = live_bytes;
+    return moved;
+}
+
+/* A constant is in memory once while it is read, and its text once. */
+static void test_memory(void **state) {
+    (void)state;
+    enum { COUNT = 600000 };
+    large_length = 0;
+    put("gradus 1\n%%c = constant data {0x00000000");
+    for (int i = 1; i < COUNT; i++) put(", 0x%08x", (unsigned)i);
+    put("} : f32 (%d)\nentry \"e\" inference { outputs %%c }\n", COUNT);
+    gradus_graph *g = NULL;
+    most_bytes = live_bytes = 0;
+    gradus_set_allocator(counting, NULL);
+    const gradus_status status = read_text(large, &g);
+    const size_t most = most_bytes;
+    if (!status) gradus_graph_destroy(&g);
+    gradus_set_allocator(NULL, NULL);
+    assert_int_equal(status, GRADUS_OK);
+    assert_int_equal(live_bytes, 0);
+    if (most > large_length + COUNT * sizeof(float) + (1 << 20))
+        fail_msg("%zu bytes for a text of %zu", most, large_length);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_orders),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_byte_order_mark),
+        cmocka_unit_test(test_orders),          cmocka_unit_test(test_refused), cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_byte_order_mark), cmocka_unit_test(test_linear),  cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
