@@ -3,6 +3,7 @@
 #include "base/file.h"
 
 #include "runtime/files.h"
+#include "runtime/formats.h"
 
 #include <errno.h>
 #include <string.h>
@@ -20,6 +21,8 @@ static gradus_status read_all(arena *memory, int file, uint64_t said, const char
         if (got < 0 && errno == EINTR) continue;
         if (got < 0) return fail(GRADUS_ERROR_IO, "%s: cannot read: %s", path, strerror(errno));
         if (got == 0) break;
+        const char *what = used ? NULL : format_of(bytes, (size_t)got < FORMAT_BYTES ? (size_t)got : FORMAT_BYTES);
+        if (what) return fail(GRADUS_ERROR_FORMAT, "%s: this is %s; expected text in UTF-8 or ASCII", path, what);
         if (memchr(bytes + used, '\0', (size_t)got))
             return fail(GRADUS_ERROR_FORMAT, "%s: this is no text: it holds a byte of 0", path);
         used += (size_t)got;

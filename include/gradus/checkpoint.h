@@ -109,13 +109,15 @@ GRADUS_API gradus_status gradus_safetensors_open(const char *path, gradus_safete
 GRADUS_API void gradus_safetensors_close(gradus_safetensors **file);
 
 /* Describes the `index`-th tensor in the order of names, as _read gives it: F16 and BF16 become F32.  The dtype is 0 and
- * `bytes` are those in the file where _read cannot give it: it has no dtype of Gradus.  The name lives until _close.
+ * `bytes` are those in the file where _read cannot give it: it has no dtype of Gradus, or more than GRADUS_MAX_RANK axes, and
+ * then the shape is (elements).  Such tensors hinder nothing else of the file.  The name lives until _close.
  * GRADUS_ERROR_NOT_FOUND past the last. */
 GRADUS_API gradus_status gradus_safetensors_info(const gradus_safetensors *file, size_t index, gradus_info *info);
 
 /* Reads a tensor, row-major.  `bytes` must be its size exactly.  GRADUS_ERROR_NOT_FOUND names what is near.
- * GRADUS_ERROR_MISMATCH: another size, or a dtype that Gradus has not.  GRADUS_ERROR_FORMAT: a BOOL that is neither 0
- * nor 1.  GRADUS_ERROR_IO.  After an error the memory may be written to in part. */
+ * GRADUS_ERROR_MISMATCH: another size, or a dtype that Gradus has not; the message lists those that it reads.
+ * GRADUS_ERROR_FORMAT: a BOOL that is neither 0 nor 1.  GRADUS_ERROR_IO.  After an error the memory may be written to in
+ * part. */
 GRADUS_API gradus_status gradus_safetensors_read(const gradus_safetensors *file, const char *name, void *data,
                                                  size_t bytes);
 

@@ -6,7 +6,8 @@
  *     gradus_npy_write("images.npy", images, GRADUS_F32, GRADUS_SHAPE(1000, 784));
  *     gradus_data_npy((const char *[]){"images.npy", "labels.npy"}, 2, &data);
  *
- * The dtypes are f4, f8, i4, i8, u1 and b1: F32, F64, I32, I64, U8 and BOOL.
+ * The dtypes are f4, f8, i4, i8, u1 and b1: F32, F64, I32, I64, U8 and BOOL.  Read are also their other names in NumPy ("?",
+ * "float32"), either order of bytes, and the extents of Python 2 ("3L").
  */
 #ifndef GRADUS_NPY_H
 #define GRADUS_NPY_H

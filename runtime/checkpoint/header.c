@@ -7,6 +7,8 @@
 
 #ifndef GRADUS_WITH_JANSSON
 
+void header_readable(char text[KINDS_TEXT]) { text[0] = '\0'; }
+
 static gradus_status without(const char *where) {
     return fail(GRADUS_ERROR_IO, "%s: this build of Gradus is without jansson, which checkpoints need", where);
 }
@@ -40,7 +42,8 @@ gradus_status header_format(const char *where, const stored *tensors, size_t cou
 
 static const char metadata_key[] = "__metadata__";
 
-/* The dtypes of the format.  Those that Gradus has come first, each by its number less 1. */
+/* The dtypes of the format.  Those that Gradus has come first, each by its number less 1.  A file may have others, of which
+ * nothing is known. */
 static const struct {
     const char *name;
     uint32_t bits;
@@ -63,6 +66,8 @@ static const struct {
     {"F8_E5M2", 8, 0},
     {"F8_E4M3", 8, 0},
     {"F8_E8M0", 8, 0},
+    {"F8_E4M3FNUZ", 8, 0},
+    {"F8_E5M2FNUZ", 8, 0},
     {"F6_E2M3", 6, 0},
     {"F6_E3M2", 6, 0},
     {"F4", 4, 0},
@@ -88,13 +93,21 @@ static bool get_number(const json_t *value, int64_t *number) {
 
 static gradus_status parse_shape(const char *path, const json_t *value, stored *t) {
     if (!json_is_array(value)) return fault(path, t->name, "has no \"shape\", a list of extents");
-    size_t rank = json_array_size(value);
-    if (rank > GRADUS_MAX_RANK) return fault(path, t->name, "has %zu axes, expected at most %d", rank, GRADUS_MAX_RANK);
-    t->shape.d[0] = (int64_t)rank;
-    for (size_t i = 0; i < rank; i++) {
-        if (!get_number(json_array_get(value, i), &t->shape.d[1 + i]))
+    bool fits = true, none = false;
+    t->elements = 1;
+    t->rank = json_array_size(value);
+    for (size_t i = 0; i < t->rank; i++) {
+        int64_t extent;
+        if (!get_number(json_array_get(value, i), &extent))
             return fault(path, t->name, "has a \"shape\" whose extent %zu is no integer from 0 on", i);
+        if (i < GRADUS_MAX_RANK) t->shape.d[1 + i] = extent;
+        fits &= !__builtin_mul_overflow(t->elements, extent, &t->elements);
+        none |= extent == 0;
     }
+    if (none) t->elements = 0;
+    else if (!fits) return fault(path, t->name, "is larger than a file can be");
+    t->shape.d[0] = (int64_t)t->rank;
+    if (t->rank > GRADUS_MAX_RANK) t->shape = (gradus_shape){{1, t->elements}};
     return GRADUS_OK;
 }
 
@@ -104,22 +117,22 @@ static gradus_status parse_tensor(const char *path, const json_t *value, stored 
     if (!t->kind) return fault(path, t->name, "has no \"dtype\", a string");
     size_t kind = 0;
     while (kind < N_KINDS && strcmp(kinds[kind].name, t->kind) != 0) kind++;
-    if (kind == N_KINDS) return fault(path, t->name, "has the dtype \"%.40s\", which is none", t->kind);
-    t->dtype = kinds[kind].dtype;
     gradus_status status = parse_shape(path, json_object_get(value, "shape"), t);
     if (status != GRADUS_OK) return status;
+    if (kind < N_KINDS && t->rank <= GRADUS_MAX_RANK) t->dtype = kinds[kind].dtype;
     const json_t *offsets = json_object_get(value, "data_offsets");
-    int64_t begin, end, bits, elements = abi_elements(&t->shape, 1);
+    int64_t begin, end, bits;
     if (json_array_size(offsets) != 2 || !get_number(json_array_get(offsets, 0), &begin) ||
         !get_number(json_array_get(offsets, 1), &end) || begin > end)
         return fault(path, t->name, "has no \"data_offsets\", two ascending integers from 0 on");
-    if (elements < 0 || __builtin_mul_overflow(elements, kinds[kind].bits, &bits))
+    t->begin = (uint64_t)begin;
+    t->end = (uint64_t)end;
+    if (kind == N_KINDS) return GRADUS_OK; /* nobody knows how long it must be */
+    if (__builtin_mul_overflow(t->elements, kinds[kind].bits, &bits))
         return fault(path, t->name, "is larger than a file can be");
     if (bits % 8 || bits / 8 != end - begin)
         return fault(path, t->name, "has %" PRId64 " bytes, but %" PRId64 " elements of %s need %" PRId64, end - begin,
-                     elements, t->kind, bits / 8 + (bits % 8 != 0));
-    t->begin = (uint64_t)begin;
-    t->end = (uint64_t)end;
+                     t->elements, t->kind, bits / 8 + (bits % 8 != 0));
     return GRADUS_OK;
 }
 
@@ -208,6 +221,12 @@ void header_free(header *h) {
     memory_free(h->tensors);
     json_decref(h->json);
     *h = (header){0};
+}
+
+void header_readable(char text[KINDS_TEXT]) {
+    size_t n = 0;
+    for (size_t i = 0; i < N_KINDS; i++)
+        if (kinds[i].dtype) n += (size_t)snprintf(text + n, KINDS_TEXT - n, "%s%s", i ? ", " : "", kinds[i].name);
 }
 
 const stored *header_find(const header *h, const char *name) {

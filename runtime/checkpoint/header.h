@@ -16,8 +16,10 @@ enum { HEADER_START = 8, HEADER_LONGEST = 100000000 };
 typedef struct {
     const char *name;
     const char *kind;   /* its dtype as the file says it: "F32", "BF16", … */
-    gradus_dtype dtype; /* what it is read as: BF16 and F16 as F32; 0 for what Gradus has not */
-    gradus_shape shape;
+    gradus_dtype dtype; /* what it is read as: BF16 and F16 as F32; 0 for what cannot be read */
+    gradus_shape shape; /* of a tensor with more axes than Gradus has: (elements), and dtype 0 */
+    size_t rank;        /* in the file, */
+    int64_t elements;   /* whose product of extents fits */
     uint64_t begin, end; /* its bytes, counted from the end of the header */
 } stored;
 
@@ -35,6 +37,10 @@ typedef struct {
  * path; GRADUS_ERROR_MEMORY; GRADUS_ERROR_IO in a build without jansson.  After an error there is nothing to free. */
 gradus_status header_parse(header *h, const char *path, const char *text, size_t length, uint64_t data_bytes);
 void header_free(header *h);
+
+/* What a header can say of a dtype that Gradus reads: "F32, F64, …". */
+enum { KINDS_TEXT = 64 };
+void header_readable(char text[KINDS_TEXT]);
 
 const stored *header_find(const header *h, const char *name);  /* NULL where there is none */
 const char *header_metadata(const header *h, const char *key); /* likewise */

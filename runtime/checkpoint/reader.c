@@ -4,6 +4,7 @@
 
 #include "runtime/core.h"
 #include "runtime/files.h"
+#include "runtime/formats.h"
 #include "runtime/names.h"
 #include "runtime/world.h"
 
@@ -29,27 +30,38 @@ static gradus_status read_at(const gradus_safetensors *f, uint64_t place, void *
 
 /* --- opening ------------------------------------------------------------------------------------------------------ */
 
+/* An error at the begin of a file, which goes on with what the file looks like instead. */
+static gradus_status fail_begin(const gradus_safetensors *f, uint64_t bytes, const char *format, ...) PRINTF_LIKE(3, 4);
+static gradus_status fail_begin(const gradus_safetensors *f, uint64_t bytes, const char *format, ...) {
+    char said[512], looks[FORMAT_TEXT];
+    unsigned char begin[FORMAT_BYTES];
+    size_t n = bytes < sizeof begin ? (size_t)bytes : sizeof begin;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(said, sizeof said, format, arguments);
+    va_end(arguments);
+    if (read_at(f, 0, begin, n) != GRADUS_OK) n = 0;
+    return fail(GRADUS_ERROR_FORMAT, "%s: %s%s", f->path, said, format_in_words(begin, n, looks));
+}
+
 static gradus_status read_header(gradus_safetensors *f, uint64_t bytes) {
     unsigned char start[HEADER_START];
     uint64_t length = 0;
     if (bytes < HEADER_START)
-        return fail(GRADUS_ERROR_FORMAT,
-                    "%s: %" PRIu64 " bytes are no safetensors file, which begins with 8 that say "
-                    "how long its header is",
-                    f->path, bytes);
+        return fail_begin(
+            f, bytes, "%" PRIu64 " bytes are no safetensors file, which begins with 8 that say how long its header is",
+            bytes);
     gradus_status status = read_at(f, 0, start, HEADER_START);
     if (status != GRADUS_OK) return status;
     for (size_t i = 0; i < HEADER_START; i++) length |= (uint64_t)start[i] << 8 * i;
     if (length > HEADER_LONGEST)
-        return fail(GRADUS_ERROR_FORMAT,
-                    "%s: byte 0: a header of %" PRIu64 " bytes, expected at most %d: this is no "
-                    "safetensors file",
-                    f->path, length, HEADER_LONGEST);
+        return fail_begin(f, bytes,
+                          "byte 0: a header of %" PRIu64 " bytes, expected at most %d: this is no safetensors file",
+                          length, HEADER_LONGEST);
     if (length > bytes - HEADER_START)
-        return fail(GRADUS_ERROR_FORMAT,
-                    "%s: byte 0: a header of %" PRIu64 " bytes, but only %" PRIu64 " follow: the "
-                    "file is cut short",
-                    f->path, length, bytes - HEADER_START);
+        return fail_begin(f, bytes,
+                          "byte 0: a header of %" PRIu64 " bytes, but only %" PRIu64 " follow: the file is cut short",
+                          length, bytes - HEADER_START);
     char *text = memory_reallocate(NULL, (size_t)length);
     if (!text) return fail_out_of_memory(f->path);
     f->data = HEADER_START + length;
@@ -118,7 +130,7 @@ static void widen(unsigned char *data, size_t elements, uint32_t (*from)(uint16_
     }
 }
 
-size_t reader_bytes(const stored *t) { return (size_t)abi_elements(&t->shape, 1) * gradus_dtype_size(t->dtype); }
+size_t reader_bytes(const stored *t) { return (size_t)t->elements * gradus_dtype_size(t->dtype); }
 
 gradus_status reader_read(const gradus_safetensors *f, const stored *t, void *data) {
     unsigned char *bytes = data;
@@ -164,9 +176,15 @@ gradus_status gradus_safetensors_read(const gradus_safetensors *file, const char
     }
     char shape[SHAPE_TEXT];
     shape_in_words(&t->shape, shape);
-    if (!t->dtype)
-        return fail(GRADUS_ERROR_MISMATCH, "%s: %s: \"%s\" is %s %s, a dtype that Gradus has not", where, file->path,
-                    name, t->kind, shape);
+    if (!t->dtype) {
+        char readable[KINDS_TEXT];
+        header_readable(readable);
+        if (t->rank > GRADUS_MAX_RANK)
+            return fail(GRADUS_ERROR_MISMATCH, "%s: %s: \"%s\" has %zu axes, at most %d can be read", where, file->path,
+                        name, t->rank, GRADUS_MAX_RANK);
+        return fail(GRADUS_ERROR_MISMATCH, "%s: %s: \"%s\" is %.40s %s, a dtype that Gradus has not; it reads %s",
+                    where, file->path, name, t->kind, shape, readable);
+    }
     if (bytes != reader_bytes(t))
         return fail(GRADUS_ERROR_MISMATCH, "%s: %s: \"%s\" is %s %s: %zu bytes, got %zu", where, file->path, name,
                     gradus_dtype_name(t->dtype), shape, reader_bytes(t), bytes);

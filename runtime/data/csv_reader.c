@@ -4,6 +4,8 @@
 
 #include "runtime/data/stream.h"
 
+#include "runtime/formats.h"
+
 #include <stdarg.h>
 #include <string.h>
 #include <strings.h>
@@ -82,6 +84,13 @@ gradus_status csv_open(const char *path, char delimiter, csv_reader **reader) {
     r->line = r->byte = 1;
     status = fill(r);
     if (status != GRADUS_OK) {
+        csv_close(r);
+        return status;
+    }
+    const char *what = format_of(r->window, r->got < FORMAT_BYTES ? r->got : FORMAT_BYTES);
+    if (what) {
+        status = csv_fail(r, &(csv_field){.line = 1, .byte = 1},
+                          "this is %s; expected a table of text in UTF-8 or ASCII", what);
         csv_close(r);
         return status;
     }

@@ -47,13 +47,16 @@ static gradus_status read_header(stream *s, idx_header *h) {
     gradus_status status = read_exactly(s, magic, sizeof magic, "the first four bytes, 0 0 TYPE RANK");
     if (status != GRADUS_OK) return status;
     if (magic[0] != 0 || magic[1] != 0) {
-        return stream_fail(s, 0, "an IDX file begins with 00 00, got %02x %02x", magic[0], magic[1]);
+        return stream_fail_begin(s, magic, sizeof magic, 0, "an IDX file begins with 00 00, got %02x %02x", magic[0],
+                                 magic[1]);
     }
     memset(h, 0, sizeof *h);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
         if (types[i].code == magic[2]) h->type = &types[i];
     }
-    if (!h->type) return stream_fail(s, 2, "type %02x is none of IDX's: 08 09 0b 0c 0d 0e", magic[2]);
+    if (!h->type) {
+        return stream_fail_begin(s, magic, sizeof magic, 2, "type %02x is none of IDX's: 08 09 0b 0c 0d 0e", magic[2]);
+    }
     int rank = magic[3];
     if (rank < 1 || rank > GRADUS_MAX_RANK) {
         return stream_fail(s, 3, "the rank is %d, expected 1 … %d", rank, GRADUS_MAX_RANK);

@@ -9,11 +9,17 @@ enum { LONGEST = 1 << 16, ALIGNMENT = 64, MAGIC = 6 };
 
 static const char magic[] = "\x93NUMPY";
 
+/* The names that NumPy writes, and then the others that it reads. */
 static const struct {
     const char *name;
     gradus_dtype dtype;
-} types[] = {{"f4", GRADUS_F32}, {"f8", GRADUS_F64}, {"i4", GRADUS_I32},
-             {"i8", GRADUS_I64}, {"u1", GRADUS_U8},  {"b1", GRADUS_BOOL}};
+} types[] = {
+    {"f4", GRADUS_F32},      {"f8", GRADUS_F64},      {"i4", GRADUS_I32},    {"i8", GRADUS_I64},
+    {"u1", GRADUS_U8},       {"b1", GRADUS_BOOL},     {"f", GRADUS_F32},     {"d", GRADUS_F64},
+    {"i", GRADUS_I32},       {"q", GRADUS_I64},       {"B", GRADUS_U8},      {"?", GRADUS_BOOL},
+    {"float32", GRADUS_F32}, {"float64", GRADUS_F64}, {"int32", GRADUS_I32}, {"int64", GRADUS_I64},
+    {"uint8", GRADUS_U8},    {"bool", GRADUS_BOOL},
+};
 
 static bool is_little(void) { return *(const unsigned char *)&(const uint16_t){1} == 1; }
 
@@ -69,17 +75,16 @@ static gradus_status read_descr(cursor *c, npy_header *h) {
     accept(c, "");
     cursor begin = *c;
     if (!accept_string(c, text, sizeof text)) return expected(&begin, what);
+    const bool ordered = text[0] && strchr("<>=|", text[0]);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
-        bool single = gradus_dtype_size(types[i].dtype) == 1;
-        if (strcmp(text + 1, types[i].name) == 0 && strchr(single ? "<>|" : "<>", text[0])) {
-            h->dtype = types[i].dtype;
-            h->swapped = !single && (text[0] == '<') != is_little();
-            return GRADUS_OK;
-        }
+        if (strcmp(text + ordered, types[i].name) != 0) continue;
+        h->dtype = types[i].dtype;
+        h->swapped = gradus_dtype_size(h->dtype) > 1 && text[0] == (is_little() ? '>' : '<');
+        return GRADUS_OK;
     }
     return stream_fail(
         c->s, begin.place + (begin.at - begin.begin),
-        "the dtype is '%s', expected f4, f8, i4 or i8 with < or > in front, |u1 or |b1; NumPy's astype makes "
+        "the dtype is '%s', expected f4, f8, i4 or i8 with <, > or = in front, |u1 or |b1; NumPy's astype makes "
         "one of them",
         text);
 }
@@ -97,6 +102,7 @@ static gradus_status read_shape(cursor *c, npy_header *h) {
                 return expected(c, "an extent of at most 64 bits");
             }
         }
+        if (*c->at == 'L') c->at++; /* a long number, as Python 2 writes it */
         h->shape.d[++rank] = extent;
         comma = accept(c, ",");
     }
@@ -163,7 +169,8 @@ gradus_status npy_header_read(const char *path, stream *s, npy_header *h) {
     gradus_status status = stream_read(s, begin, sizeof begin, &got);
     if (status != GRADUS_OK) return status;
     if (got < sizeof begin || memcmp(begin, magic, MAGIC) != 0) {
-        return stream_fail(s, 0, "this is no .npy file: it does not begin with 93, NUMPY and a version");
+        return stream_fail_begin(s, begin, got, 0,
+                                 "this is no .npy file: it does not begin with 93, NUMPY and a version");
     }
     if (begin[MAGIC] < 1 || begin[MAGIC] > 3 || begin[MAGIC + 1] != 0) {
         return stream_fail(s, MAGIC, "the version is %d.%d, expected 1.0, 2.0 or 3.0", begin[MAGIC], begin[MAGIC + 1]);
@@ -186,8 +193,8 @@ gradus_status npy_header_read(const char *path, stream *s, npy_header *h) {
 /* --- writing --------------------------------------------------------------------------------------------------------- */
 
 size_t npy_header_format(gradus_dtype dtype, const gradus_shape *shape, char text[NPY_HEADER]) {
-    const char *name = "";
-    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+    const char *name = NULL;
+    for (size_t i = 0; !name; i++)
         if (types[i].dtype == dtype) name = types[i].name;
     size_t n = MAGIC + 4;
     n += (size_t)snprintf(text + n, NPY_HEADER - n, "{'descr': '%c%s', 'fortran_order': False, 'shape': (",

@@ -5,6 +5,7 @@
 #include "runtime/data/stream.h"
 
 #include "runtime/files.h"
+#include "runtime/formats.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -162,4 +163,17 @@ gradus_status stream_read(stream *s, void *bytes, size_t size, size_t *got) {
     if (s->compressed) *got = (size_t)(s->z.next_out - (unsigned char *)bytes);
     s->place += (int64_t)*got;
     return GRADUS_OK;
+}
+
+gradus_status stream_fail_begin(stream *s, const void *begin, size_t n, int64_t place, const char *format, ...) {
+    char message[512], looks[FORMAT_TEXT];
+    unsigned char bytes[FORMAT_BYTES];
+    size_t more;
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    memcpy(bytes, begin, n);
+    if (stream_read(s, bytes + n, sizeof bytes - n, &more) != GRADUS_OK) more = 0;
+    return stream_fail(s, place, "%s%s", message, format_in_words(bytes, n + more, looks));
 }

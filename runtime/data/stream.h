@@ -19,6 +19,11 @@ gradus_status stream_read(stream *s, void *bytes, size_t size, size_t *got);
  * data: message"). */
 gradus_status stream_fail(const stream *s, int64_t place, const char *format, ...) PRINTF_LIKE(3, 4);
 
+/* The same for content that does not begin as it should: `begin` are the `n` bytes that were read so far, at most
+ * FORMAT_BYTES.  The message goes on with what it looks like instead. */
+gradus_status stream_fail_begin(stream *s, const void *begin, size_t n, int64_t place, const char *format, ...)
+    PRINTF_LIKE(5, 6);
+
 /* How much content was read so far. */
 int64_t stream_place(const stream *s);
 

@@ -26,8 +26,8 @@ RANKS = [
 RANK = {name: rank for rank, names in enumerate(RANKS) for name in names}
 LLVM = ("emit/", "backend/")
 # Entry points of the public interface may stand anywhere above what they call.
-RUNTIME_FOR_ALL = ("runtime/support.h", "runtime/names.h", "runtime/files.h", "runtime/progress.h", "runtime/options.h",
-                   "runtime/world.h")
+RUNTIME_FOR_ALL = ("runtime/support.h", "runtime/names.h", "runtime/files.h", "runtime/formats.h",
+                   "runtime/progress.h", "runtime/options.h", "runtime/world.h")
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 

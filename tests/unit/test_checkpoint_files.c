@@ -59,7 +59,9 @@ static void test_torch(void **state) {
     assert_int_equal(gradus_safetensors_read(f, "mask", mask, sizeof mask), GRADUS_OK);
     assert_memory_equal(mask, "\1\0\1", 3);
     assert_message(gradus_safetensors_read(f, "bytes", got, 2), GRADUS_ERROR_MISMATCH,
-                   "gradus_safetensors_read: %s: \"bytes\" is I8 (2), a dtype that Gradus has not", torch);
+                   "gradus_safetensors_read: %s: \"bytes\" is I8 (2), a dtype that Gradus has not; it reads F32, "
+                   "F64, I32, I64, U8, BOOL, BF16, F16",
+                   torch);
     assert_message(gradus_safetensors_read(f, "half", got, 16), GRADUS_ERROR_MISMATCH,
                    "gradus_safetensors_read: %s: \"half\" is f32 (8): 32 bytes, got 16", torch);
     assert_message(gradus_safetensors_read(f, "fc.wait", got, 16), GRADUS_ERROR_NOT_FOUND,
@@ -95,6 +97,81 @@ static void test_torch(void **state) {
     assert_int_equal(gradus_program_read(p, "brain", got, sizeof brain), GRADUS_OK);
     assert_memory_equal(got, brain, sizeof brain);
     gradus_program_destroy(&p);
+    assert_int_equal(heap.live, 0);
+}
+
+/* A file opens whatever dtypes it has; what is not a dtype of Gradus is described, and cannot be read. */
+static void test_every_dtype(void **state) {
+    (void)state;
+    static const struct {
+        const char *kind;
+        gradus_dtype dtype;
+    } kinds[] = {
+        {"F32", GRADUS_F32}, {"F64", GRADUS_F64},
+        {"I32", GRADUS_I32}, {"I64", GRADUS_I64},
+        {"U8", GRADUS_U8},   {"BOOL", GRADUS_BOOL},
+        {"F16", GRADUS_F32}, {"BF16", GRADUS_F32},
+        {"I8", 0},           {"I16", 0},
+        {"U16", 0},          {"U32", 0},
+        {"U64", 0},          {"C64", 0},
+        {"F4", 0},           {"F6_E2M3", 0},
+        {"F6_E3M2", 0},      {"F8_E4M3", 0},
+        {"F8_E5M2", 0},      {"F8_E8M0", 0},
+        {"F8_E4M3FNUZ", 0},  {"F8_E5M2FNUZ", 0},
+        {"C128", 0},         {"F8_E3M4", 0},
+        {"I4", 0},           {"MXFP4", 0},
+        {"float32", 0},      {"", 0},
+    };
+    static const char ours[16] = {0};
+    char header[256], got[64];
+    gradus_safetensors *f;
+    gradus_info info;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        int bits = 0; /* those that the name says; a number that nobody knows takes any */
+        if (strcspn(kinds[i].kind, "0123456789"))
+            sscanf(kinds[i].kind + strcspn(kinds[i].kind, "0123456789"), "%d", &bits);
+        if (strcmp(kinds[i].kind, "BOOL") == 0) bits = 8;
+        const int bytes = bits && kinds[i].kind[0] != 'M' && kinds[i].kind[0] != 'f' ? 8 * bits / 8 : 3;
+        int length = snprintf(header, sizeof header,
+                              "{\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
+                              "\"b\":{\"dtype\":\"%s\",\"shape\":[2,4],\"data_offsets\":[8,%d]}}",
+                              kinds[i].kind, 8 + bytes);
+        static const char data[256] = {0};
+        write_crafted(header, (size_t)length, (uint64_t)length, data, (size_t)(8 + bytes));
+        if (gradus_safetensors_open(path, &f)) fail_msg("%s", gradus_last_error());
+        assert_int_equal(gradus_safetensors_read(f, "a", got, 8), GRADUS_OK);
+        assert_memory_equal(got, ours, 8);
+        assert_int_equal(gradus_safetensors_info(f, 1, &info), GRADUS_OK);
+        assert_int_equal(info.dtype, kinds[i].dtype);
+        assert_memory_equal(&info.shape, &GRADUS_SHAPE(2, 4), sizeof info.shape);
+        assert_int_equal(info.bytes, kinds[i].dtype ? 8 * gradus_dtype_size(kinds[i].dtype) : (size_t)bytes);
+        if (kinds[i].dtype) assert_int_equal(gradus_safetensors_read(f, "b", got, info.bytes), GRADUS_OK);
+        else
+            assert_message(
+                gradus_safetensors_read(f, "b", got, info.bytes), GRADUS_ERROR_MISMATCH,
+                "gradus_safetensors_read: %s: \"b\" is %s (2, 4), a dtype that Gradus has not; it reads F32, F64, "
+                "I32, I64, U8, BOOL, BF16, F16",
+                path, kinds[i].kind);
+        gradus_safetensors_close(&f);
+        /* A program takes what it has. */
+        static const gradus_abi_tensor a[] = {{"a", GRADUS_F32, {{1, 2}}, 0, true}};
+        state_only s;
+        size_t loaded;
+        gradus_program *p = make_program(&s, a, 1);
+        assert_int_equal(gradus_load_matching(p, path, NULL, &loaded), GRADUS_OK);
+        assert_int_equal(loaded, 1);
+        gradus_program_destroy(&p);
+    }
+    /* More axes than Gradus has. */
+    int length = snprintf(header, sizeof header,
+                          "{\"a\":{\"dtype\":\"U8\",\"shape\":[2,1,1,1,1,1,1,1,4],\"data_offsets\":[0,8]}}");
+    write_crafted(header, (size_t)length, (uint64_t)length, ours, 8);
+    assert_int_equal(gradus_safetensors_open(path, &f), GRADUS_OK);
+    assert_int_equal(gradus_safetensors_info(f, 0, &info), GRADUS_OK);
+    assert_true(info.dtype == 0 && info.bytes == 8 && info.shape.d[0] == 1 && info.shape.d[1] == 8);
+    assert_message(gradus_safetensors_read(f, "a", got, 8), GRADUS_ERROR_MISMATCH,
+                   "gradus_safetensors_read: %s: \"a\" has 9 axes, at most 8 can be read", path);
+    gradus_safetensors_close(&f);
     assert_int_equal(heap.live, 0);
 }
 
@@ -267,8 +344,9 @@ static void test_full_disk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_torch),     cmocka_unit_test(test_every_half),          cmocka_unit_test(test_python),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_killed_while_saving),
+        cmocka_unit_test(test_every_dtype), cmocka_unit_test(test_torch),
+        cmocka_unit_test(test_every_half),  cmocka_unit_test(test_python),
+        cmocka_unit_test(test_full_disk),   cmocka_unit_test(test_killed_while_saving),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

@@ -228,7 +228,10 @@ static void test_what_is_no_file(void **state) {
     assert_refused(GRADUS_ERROR_FORMAT, images_path,
                    ": byte 0: the file ends within the first four bytes, 0 0 TYPE RANK");
     write_file(images_path, "PK\003\004", 4);
-    assert_refused(GRADUS_ERROR_FORMAT, images_path, ": byte 0: an IDX file begins with 00 00, got 50 4b");
+    assert_refused(
+        GRADUS_ERROR_FORMAT, images_path,
+        ": byte 0: an IDX file begins with 00 00, got 50 4b; this looks like a ZIP archive: unzip it and give a file "
+        "of it");
 }
 
 static void refuse(image f, const char *message) {

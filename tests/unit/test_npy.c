@@ -183,6 +183,42 @@ static void test_headers_of_any_form(void **state) {
     }
 }
 
+/* Each name of a dtype that NumPy reads, in each order of bytes; extents as Python 2 writes them. */
+static void test_dtypes_of_any_name(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        gradus_dtype dtype;
+    } names[] = {{"f4", GRADUS_F32},    {"f8", GRADUS_F64},      {"i4", GRADUS_I32},      {"i8", GRADUS_I64},
+                 {"u1", GRADUS_U8},     {"b1", GRADUS_BOOL},     {"f", GRADUS_F32},       {"d", GRADUS_F64},
+                 {"i", GRADUS_I32},     {"q", GRADUS_I64},       {"B", GRADUS_U8},        {"?", GRADUS_BOOL},
+                 {"bool", GRADUS_BOOL}, {"float32", GRADUS_F32}, {"float64", GRADUS_F64}, {"int32", GRADUS_I32},
+                 {"int64", GRADUS_I64}, {"uint8", GRADUS_U8}};
+    static const char *const shapes[] = {"(2,)", "(2L,)", "(2L,1L)", "(1L, 2)", "( 2L , 1 )", "(2L,1,1L,)"};
+    static const char orders[] = "=|<>", content[17] = "\0\1\0\0\0\0\0\1\1\0\0\0\0\0\1\0";
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        for (size_t order = 0; order < sizeof orders; order++) {
+            const size_t size = gradus_dtype_size(names[i].dtype);
+            const char prefix[2] = {orders[order], '\0'}; /* the last is none */
+            for (size_t k = 0; k < sizeof shapes / sizeof *shapes; k++) {
+                char header[128];
+                gradus_npy a;
+                snprintf(header, sizeof header, "{'descr': '%s%s', 'fortran_order': False, 'shape': %s, }", prefix,
+                         names[i].name, shapes[k]);
+                image f = npy(1, header, content, 2 * size);
+                write_file(path, f.bytes, f.n);
+                if (gradus_npy_read(path, &a)) fail_msg("%s", gradus_last_error());
+                assert_int_equal(a.dtype, names[i].dtype);
+                for (size_t b = 0; b < 2 * size; b++) {
+                    const size_t from = orders[order] == '>' ? b / size * size + size - 1 - b % size : b;
+                    assert_int_equal(((const char *)a.data)[b], content[from]);
+                }
+                gradus_npy_free(&a);
+            }
+        }
+    }
+}
+
 static void test_headers_that_lie(void **state) {
     (void)state;
 #define D "'descr': '<f4', "
@@ -222,13 +258,13 @@ static void test_headers_that_lie(void **state) {
         snprintf(message, sizeof message, ": byte 27: the header has \"'\"%s", keys);
         refuse(cases[i].message ? cases[i].message : message);
     }
-    static const char *const others[] = {"<c8", "|f4", "=f4",     "f4",  "<f2", "|i1", "<u4",
-                                         "|O",  "<U5", "<M8[ns]", "|S3", "",    "<"};
+    static const char *const others[] = {"<c8", "!f4",     "=f2", "float16", "<f2", "|i1", "<u4",  "|O",
+                                         "<U5", "<M8[ns]", "|S3", "",        "<",   "=",   "<<f4", "|f44"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         char header[128], message[256];
         snprintf(header, sizeof header, "{'descr': '%s', " F "'shape': (1,), }", others[i]);
         snprintf(message, sizeof message,
-                 ": byte 20: the dtype is '%s', expected f4, f8, i4 or i8 with < or > in front, |u1 or "
+                 ": byte 20: the dtype is '%s', expected f4, f8, i4 or i8 with <, > or = in front, |u1 or "
                  "|b1; NumPy's astype makes one of them",
                  others[i]);
         image f = npy(1, header, "12345678", 8);
@@ -254,7 +290,7 @@ static void test_headers_that_lie(void **state) {
     f = npy(4, "", "", 0);
     write_file(path, f.bytes, f.n);
     refuse(": byte 6: the version is 4.0, expected 1.0, 2.0 or 3.0");
-    write_file(path, "PK\3\4 and so on", 12);
+    write_file(path, "\1\2 and so on", 12);
     refuse(": byte 0: this is no .npy file: it does not begin with 93, NUMPY and a version");
 }
 
@@ -376,10 +412,15 @@ static void test_short_memory(void **state) {
 int main(void) {
     heap_install();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_files_of_numpy),   cmocka_unit_test(test_files_for_numpy),
-        cmocka_unit_test(test_there_and_back),   cmocka_unit_test(test_headers_of_any_form),
-        cmocka_unit_test(test_headers_that_lie), cmocka_unit_test(test_arguments),
-        cmocka_unit_test(test_data_sets),        cmocka_unit_test(test_every_truncation_and_bit_flip),
+        cmocka_unit_test(test_files_of_numpy),
+        cmocka_unit_test(test_files_for_numpy),
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_headers_of_any_form),
+        cmocka_unit_test(test_dtypes_of_any_name),
+        cmocka_unit_test(test_headers_that_lie),
+        cmocka_unit_test(test_arguments),
+        cmocka_unit_test(test_data_sets),
+        cmocka_unit_test(test_every_truncation_and_bit_flip),
         cmocka_unit_test(test_short_memory),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
