@@ -28,9 +28,10 @@ static gradus_status check_options(fit *f) {
     if (!o->epochs) o->epochs = o->initial_epoch < INT64_MAX ? o->initial_epoch + 1 : INT64_MAX;
     if (!o->batch_size) o->batch_size = MODEL_BATCH;
     if (o->epochs < 0) return WRONG(".epochs is %lld; right is 1 or more", (long long)o->epochs);
-    if (o->initial_epoch < 0 || o->initial_epoch >= o->epochs)
-        return WRONG(".initial_epoch is %lld of %lld epochs; right is 0 or more, and fewer than .epochs",
-                     (long long)o->initial_epoch, (long long)o->epochs);
+    if (o->initial_epoch < 0 || o->initial_epoch >= o->epochs || o->initial_epoch > (int64_t)1 << 53)
+        return WRONG(
+            ".initial_epoch is %lld of %lld epochs; right is 0 or more, fewer than .epochs, and not more than 2^53",
+            (long long)o->initial_epoch, (long long)o->epochs);
     if (o->batch_size < 0) return WRONG(".batch_size is %lld; right is 1 or more", (long long)o->batch_size);
     if (!(o->validation_split >= 0 && o->validation_split < 1))
         return WRONG(".validation_split is %g; right is a part from 0 to below 1", o->validation_split);

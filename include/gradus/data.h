@@ -112,7 +112,7 @@ GRADUS_API bool gradus_batches_next(gradus_batches *batches, gradus_batch *batch
 GRADUS_API int64_t gradus_batches_count(const gradus_batches *batches);
 
 /* Where it stands, as the epoch and the index of the batch that _next gives next (_count at the end of an epoch),
- * and the way back there. */
+ * and the way back there.  An epoch is at most 2^53, an index at most _count: else GRADUS_ERROR_ARGUMENT. */
 GRADUS_API void gradus_batches_tell(const gradus_batches *batches, int64_t *epoch, int64_t *index);
 GRADUS_API gradus_status gradus_batches_seek(gradus_batches *batches, int64_t epoch, int64_t index);
 

@@ -71,7 +71,11 @@ gradus_status place_read(const char *where, const gradus_safetensors *file, cons
                         "%s: %s was saved with other batches: those had %" PRIu64 " %s, these have %" PRIu64, where,
                         file->path, theirs[i], fields[i].what, ours[i]);
     }
-    if (theirs[EPOCH] >= INT64_MAX || theirs[INDEX] > theirs[COUNT])
+    if (theirs[EPOCH] > BATCHES_LAST_EPOCH)
+        return fail(GRADUS_ERROR_FORMAT,
+                    "%s: %s: \"%s\" is %" PRIu64 ", expected a number from 0 to 2^53 (%" PRId64 ")", where, file->path,
+                    fields[EPOCH].key, theirs[EPOCH], BATCHES_LAST_EPOCH);
+    if (theirs[INDEX] > theirs[COUNT])
         return fail(GRADUS_ERROR_FORMAT,
                     "%s: %s: batch %" PRIu64 " of epoch %" PRIu64 ", but an epoch has %" PRIu64 " batches", where,
                     file->path, theirs[INDEX], theirs[EPOCH], theirs[COUNT]);

@@ -146,9 +146,10 @@ gradus_status gradus_batches_seek(gradus_batches *b, int64_t epoch, int64_t inde
     ENTER;
     static const char *where = "gradus_batches_seek";
     if (!b) return fail(GRADUS_ERROR_ARGUMENT, "%s: the batches are NULL", where);
-    if (epoch < 0 || epoch == INT64_MAX || index < 0 || index > b->count) {
-        return fail(GRADUS_ERROR_ARGUMENT, "%s: batch %lld of epoch %lld, expected 0 … %lld of an epoch from 0 on",
-                    where, (long long)index, (long long)epoch, (long long)b->count);
+    if (epoch < 0 || epoch > BATCHES_LAST_EPOCH || index < 0 || index > b->count) {
+        return fail(GRADUS_ERROR_ARGUMENT,
+                    "%s: batch %lld of epoch %lld, expected 0 … %lld of an epoch from 0 to 2^53 (%lld)", where,
+                    (long long)index, (long long)epoch, (long long)b->count, (long long)BATCHES_LAST_EPOCH);
     }
     b->epoch = epoch;
     b->index = index;

@@ -52,6 +52,9 @@ gradus_status data_of_store(const char *where, store *s, gradus_data **data);
 gradus_data *data_retain(const gradus_data *data);
 void data_release(gradus_data *data); /* takes NULL */
 
+/* No walk begins at a later epoch than this, which a file may claim: so counting on never overflows. */
+#define BATCHES_LAST_EPOCH ((int64_t)1 << 53)
+
 /* Where batches stand, and what decides which rows come next: a checkpoint keeps both. */
 typedef struct {
     int64_t epoch, index;

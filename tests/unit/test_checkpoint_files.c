@@ -175,6 +175,89 @@ static void test_every_dtype(void **state) {
     assert_int_equal(heap.live, 0);
 }
 
+/* Every number that says where batches stood, from one end of what a file can say to the other: what loads can be walked on
+ * from, and nothing else does. */
+static void test_every_place(void **state) {
+    (void)state;
+    static const char *const keys[] = {"epoch", "index", "rows", "batch_size", "count", "shuffled", "seed"};
+    static const char *const right[] = {"3", "1", "10", "5", "2", "1", "7"};
+    static const struct {
+        const char *text;
+        bool epoch, index; /* whether it may be one */
+    } numbers[] = {
+        {"0", true, true},
+        {"2", true, true},
+        {"3", true, false},
+        {"0000000000000000000002", true, true},
+        {"4503599627370496", true, false},
+        {"9007199254740991", true, false},
+        {"9007199254740992", true, false},
+        {"9007199254740993", false, false},
+        {"4611686018427387904", false, false},
+        {"9223372036854775806", false, false},
+        {"9223372036854775807", false, false},
+        {"9223372036854775808", false, false},
+        {"18446744073709551615", false, false},
+        {"18446744073709551616", false, false},
+        {"99999999999999999999999999999999", false, false},
+        {"-1", false, false},
+        {"+1", false, false},
+        {" 1", false, false},
+        {"1.0", false, false},
+        {"1e3", false, false},
+        {"0x1", false, false},
+        {"nan", false, false},
+        {"", false, false},
+    };
+    enum { KEYS = sizeof keys / sizeof *keys, NUMBERS = sizeof numbers / sizeof *numbers };
+    static const gradus_abi_tensor a[] = {{"a", GRADUS_F32, {{1, 2}}, 0, true}};
+    const gradus_data_array rows = {"\1\2\3\4\5\6\7\10\11\12", GRADUS_U8, GRADUS_SHAPE(10)};
+    state_only s;
+    gradus_data *data = NULL;
+    gradus_batches *batches = NULL;
+    gradus_batch b;
+    gradus_program *p = make_program(&s, a, 1);
+    assert_int_equal(gradus_data_arrays(&rows, 1, &data), GRADUS_OK);
+    assert_int_equal(gradus_batches_create(data, gradus_batch_options(.batch_size = 5, .seed = 7), &batches),
+                     GRADUS_OK);
+    for (int key = 0; key < KEYS; key++) {
+        for (int i = 0; i < NUMBERS; i++) {
+            char header[512];
+            int64_t epoch, index;
+            int n = snprintf(header, sizeof header, "{\"__metadata__\":{");
+            for (int k = 0; k < KEYS; k++)
+                n += snprintf(header + n, sizeof header - (size_t)n, "%s\"batches.%s\":\"%s\"", k ? "," : "", keys[k],
+                              k == key ? numbers[i].text : right[k]);
+            n += snprintf(header + n, sizeof header - (size_t)n,
+                          "},\"a\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}");
+            write_crafted(header, (size_t)n, (uint64_t)n, "\0\0\0\0\0\0\0\0", 8);
+            assert_int_equal(gradus_batches_seek(batches, 9, 1), GRADUS_OK);
+            const gradus_status status = gradus_load_with(p, path, .batches = batches);
+            gradus_batches_tell(batches, &epoch, &index);
+            const bool same = strtoull(numbers[i].text, NULL, 10) == strtoull(right[key], NULL, 10);
+            if (key == 0 ? numbers[i].epoch : key == 1 ? numbers[i].index : same && numbers[i].epoch) {
+                if (status != GRADUS_OK) fail_msg("%s = %s: %s", keys[key], numbers[i].text, gradus_last_error());
+                assert_int_equal(epoch, key == 0 ? strtoll(numbers[i].text, NULL, 10) : 3);
+                for (int walks = 0; walks < 3; walks++)
+                    while (gradus_batches_next(batches, &b)) assert_true(b.epoch == epoch + walks);
+                gradus_batches_tell(batches, &index, NULL);
+                assert_true(index == epoch + 3);
+            } else {
+                if (status != GRADUS_ERROR_FORMAT && status != GRADUS_ERROR_MISMATCH)
+                    fail_msg("%s = %s gives status %d", keys[key], numbers[i].text, (int)status);
+                assert_true(epoch == 9 && index == 1);
+                assert_non_null(strstr(gradus_last_error(), path));
+            }
+        }
+    }
+    assert_int_equal(gradus_batches_seek(batches, ((int64_t)1 << 53) + 1, 0), GRADUS_ERROR_ARGUMENT);
+    assert_int_equal(gradus_batches_seek(batches, INT64_MAX - 1, 0), GRADUS_ERROR_ARGUMENT);
+    gradus_batches_destroy(&batches);
+    gradus_data_destroy(&data);
+    gradus_program_destroy(&p);
+    assert_int_equal(heap.live, 0);
+}
+
 /* What a 16-bit float is, by its definition. */
 static double meaning(uint16_t bits, int fraction_bits) {
     int exponent_bits = 15 - fraction_bits, bias = (1 << (exponent_bits - 1)) - 1;
@@ -344,9 +427,13 @@ static void test_full_disk(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_dtype), cmocka_unit_test(test_torch),
-        cmocka_unit_test(test_every_half),  cmocka_unit_test(test_python),
-        cmocka_unit_test(test_full_disk),   cmocka_unit_test(test_killed_while_saving),
+        cmocka_unit_test(test_every_dtype),
+        cmocka_unit_test(test_every_place),
+        cmocka_unit_test(test_torch),
+        cmocka_unit_test(test_every_half),
+        cmocka_unit_test(test_python),
+        cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_killed_while_saving),
     };
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }

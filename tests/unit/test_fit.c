@@ -507,6 +507,7 @@ static void test_wrong_options(void **state) {
     FAILS(gradus_model_fit(m, data, .verbose = 3), GRADUS_ERROR_ARGUMENT, ".verbose is 3");
     FAILS(gradus_model_fit(m, data, .initial_epoch = 2, .epochs = 2), GRADUS_ERROR_ARGUMENT, ".initial_epoch is 2 of 2");
     FAILS(gradus_model_fit(m, data, .initial_epoch = INT64_MAX), GRADUS_ERROR_ARGUMENT, ".initial_epoch is 9223372036854775807");
+    FAILS(gradus_model_fit(m, data, .initial_epoch = INT64_MAX - 1), GRADUS_ERROR_ARGUMENT, "not more than 2^53");
     gradus_model_destroy(&m);
     m = two_layers();
     FAILS(gradus_model_fit(m, data), GRADUS_ERROR_ARGUMENT, "not compiled", "gradus_model_compile");
