@@ -70,7 +70,9 @@ bool compose_name(gradus_graph *g, const char *op, const char *name) {
     if (n->where.file)
         compose_fail(g, op, "the name \"%s\" is taken by the %s at %s:%d; names are unique in a graph", name,
                      op_name(n->op), n->where.file, n->where.line);
-    else compose_fail(g, op, "the name \"%s\" is taken by a %s; names are unique in a graph", name, op_name(n->op));
+    else
+        compose_fail(g, op, "the name \"%s\" is taken by %s %s; names are unique in a graph", name,
+                     strchr("aeiou", *op_name(n->op)) ? "an" : "a", op_name(n->op));
     return false;
 }
 
