@@ -26,7 +26,8 @@ typedef struct {
     void (*release)(void *owner);
     void *owner;
     program_explain explain; /* NULL: results need not be finite */
-    fit_progress progress;   /* of a model's fit, which changes it with the state locked for writing, */
+    bool fitting;            /* a model's fit is under way: what follows is its own, whatever is loaded */
+    fit_progress progress;   /* of the fit, which changes it with the state locked for writing, */
     unsigned char *best;     /* and the state of its best epoch; NULL: not kept */
     unsigned char *saved;    /* with `explain`: the state before a call that writes it */
 } program_core;

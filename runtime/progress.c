@@ -18,6 +18,9 @@ gradus_status program_set_progress(gradus_program *program, const fit_progress *
     return GRADUS_OK;
 }
 
+void program_begin_fit(gradus_program *program) { program->core->fitting = true; }
+void program_end_fit(gradus_program *program) { program->core->fitting = false; }
+
 gradus_status program_keep_best(gradus_program *program) {
     program_core *core = program->core;
     const size_t bytes = (size_t)core->abi->state_bytes;

@@ -28,6 +28,11 @@ fit_progress program_progress(const gradus_program *program);
 /* GRADUS_ERROR_BUSY, as in all that follows. */
 gradus_status program_set_progress(gradus_program *program, const fit_progress *progress);
 
+/* Between these two the progress is the fit's own: gradus_load and gradus_program_init, which a callback may call, change
+ * the state alone. */
+void program_begin_fit(gradus_program *program);
+void program_end_fit(gradus_program *program);
+
 /* The state of the best epoch, kept beside the state: the state as it is now; whether there is one; the state becomes it,
  * where there is one; none any more. */
 gradus_status program_keep_best(gradus_program *program);

@@ -168,8 +168,10 @@ gradus_status gradus_program_init(gradus_program *program, uint64_t seed) {
         if (core->abi->init) status = program_run(program, core->abi->init, 1, (const void *const[]){numbers}, NULL);
         if (status == GRADUS_OK) {
             atomic_store(&core->initialized, true);
-            core->progress = (fit_progress){0};
-            core_forget_best(core);
+            if (!core->fitting) {
+                core->progress = (fit_progress){0};
+                core_forget_best(core);
+            }
         }
         core_unlock(core, true);
     } else {

@@ -68,7 +68,9 @@ gradus_status best_begin(fit *f) {
                  "gradus_model_fit: the state of the best epoch so far, %lld, was not kept: .restore_best takes one "
                  "that is better, or none",
                  (long long)p->best_epoch);
-    return status ? status : program_set_progress(program, p);
+    if (!status) status = program_set_progress(program, p);
+    if (!status) program_begin_fit(program);
+    return status;
 }
 
 bool best_hopeless(const fit *f) { return f->o.patience && f->progress.waited >= f->o.patience; }

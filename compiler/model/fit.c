@@ -78,6 +78,10 @@ static gradus_status begin(fit *f) {
     f->spoiled = state_not_finite(f->model->program);
     if (f->o.schedule.kind && !f->model->rate)
         return WRONG(".schedule sets the optimizer's learning rate, but this one has a .rate of its own");
+    double rate;
+    if (f->o.schedule.kind && !schedule_holds(&f->o.schedule, f->model->rate_dtype, &rate))
+        return WRONG(".schedule: the learning rate %.9g is one that \"%s\", f32, cannot hold: it would be %.9g", rate,
+                     f->model->rate, (double)(float)rate);
     const gradus_batch_options options = {.size_ = sizeof options,
                                           .batch_size = f->o.batch_size,
                                           .no_shuffle = f->o.no_shuffle,
@@ -95,6 +99,7 @@ static gradus_status begin(fit *f) {
 }
 
 void fit_close(fit *f) {
+    if (f->model->program) program_end_fit(f->model->program);
     log_close(f);
     gradus_batches_destroy(&f->batches);
     gradus_data_destroy(&f->train_part);

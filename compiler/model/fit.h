@@ -57,6 +57,9 @@ double fit_clock(void); /* seconds */
 
 /* What is wrong with a schedule, NULL for nothing; the rate of an epoch (from 0), given the rate before. */
 const char *schedule_fault(const gradus_schedule *s);
+/* Whether the dtype of the learning rate holds those that the schedule was made of, within a thousandth; else *rate is the
+ * first that it does not.  (What it decays to may be small.) */
+bool schedule_holds(const gradus_schedule *s, gradus_dtype dtype, double *rate);
 double schedule_rate(const gradus_schedule *s, int64_t epoch, double rate);
 
 /* A parameter or other state that has a NaN or an infinity, NULL for none. */

@@ -35,6 +35,15 @@ const char *schedule_fault(const gradus_schedule *s) {
     return NULL;
 }
 
+bool schedule_holds(const gradus_schedule *s, gradus_dtype dtype, double *rate) {
+    const int rates = s->kind == CUSTOM ? 0 : s->kind == COSINE ? 2 : 1;
+    for (int i = 0; i < rates && dtype == GRADUS_F32; i++) {
+        *rate = s->f[i];
+        if (isfinite(*rate) && !(fabs((double)(float)*rate - *rate) <= 1e-3 * fabs(*rate))) return false;
+    }
+    return true;
+}
+
 double schedule_rate(const gradus_schedule *s, int64_t epoch, double rate) {
     const int64_t warm = s->n[0], steps = s->n[1] - 1 - warm; /* of the cosine */
     switch (s->kind) {

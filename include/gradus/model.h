@@ -289,7 +289,8 @@ typedef struct gradus_history {
     size_t metrics;                               /* how many of the following there are */
     char names[GRADUS_METRICS][GRADUS_METRIC_NAME]; /* "accuracy" */
     double *metric[GRADUS_METRICS], *val_metric[GRADUS_METRICS];
-    int64_t best_epoch; /* of the latest fit: with the least val_loss (loss, without validation), from 1 as in progress */
+    int64_t best_epoch; /* of the latest fit: with the least val_loss (loss, without validation), from 1 as in progress; where
+                           that was resumed, of all its epochs */
     bool stopped;       /* the latest fit ended before its last epoch */
     size_t room_;
 } gradus_history;
@@ -343,7 +344,7 @@ typedef struct {
  * history has the epochs of this fit alone, its best_epoch is that of all.  Where nothing is known of the epochs before (a
  * checkpoint of an older version, or saved before the first fit), where the state is that of a later epoch than .initial_epoch
  * or validation came or went, the best epoch and .patience begin anew, which is logged (gradus_set_log).  gradus_program_init
- * and a fit without .initial_epoch begin anew, too.
+ * and a fit without .initial_epoch begin anew, too; in a callback gradus_program_init and gradus_load change the state alone.
  *
  * A callback may leave the fit for good, by longjmp or a C++ exception.  The state is then what the last batch left, with
  * .restore_best too; the model can be used again, and the fit's logs are closed and its memory is freed at the next call on it.

@@ -59,7 +59,7 @@ static gradus_status commit(loading *l) {
         memcpy(core->state + t->offset, l->staged + t->offset, state_tensor_bytes(t));
         core_mark_written(core, t);
     }
-    if (status == GRADUS_OK && l->exact) {
+    if (status == GRADUS_OK && l->exact && !core->fitting) {
         core_forget_best(core);
         core->best = l->best;
         core->progress = l->progress;

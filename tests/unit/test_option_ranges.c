@@ -247,6 +247,30 @@ static void test_integers(void **state) {
     }
 }
 
+/* Rates of a model's schedule, which a state of the optimizer takes. */
+static void test_schedules_of_models(void **state) {
+    (void)state;
+    float x[12] = {0}, y[4] = {0};
+    gradus_data *data;
+    const gradus_data_array arrays[] = {{x, GRADUS_F32, GRADUS_SHAPE(4, 3)}, {y, GRADUS_F32, GRADUS_SHAPE(4, 1)}};
+    assert_int_equal(gradus_data_arrays(arrays, 2, &data), GRADUS_OK);
+    gradus_model *m = gradus_model_create(GRADUS_F32, GRADUS_SHAPE(3));
+    gradus_model_add(m, gradus_layer_dense(.units = 1));
+    assert_int_equal(gradus_model_compile(m, .loss = GRADUS_MEAN_SQUARED_ERROR), GRADUS_OK);
+    const gradus_schedule wrong[] = {gradus_schedule_step(1e-50, 0.5, 1), gradus_schedule_exponential(1e39, 0.5),
+                                     gradus_schedule_cosine(1e-50, 0, 1, 3), gradus_schedule_cosine(0.1, 1e-50, 1, 3)};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(gradus_model_fit(m, data, .schedule = wrong[i]), GRADUS_ERROR_ARGUMENT);
+        assert_non_null(strstr(gradus_last_error(), ".schedule: the learning rate 1e"));
+        assert_non_null(strstr(gradus_last_error(), "\"rmsprop/learning_rate\", f32, cannot hold"));
+    }
+    /* one that decays as far is right */
+    assert_int_equal(gradus_model_fit(m, data, .epochs = 3, .schedule = gradus_schedule_exponential(0.1, 1e-30)),
+                     GRADUS_OK);
+    gradus_model_destroy(&m);
+    gradus_data_destroy(&data);
+}
+
 /* One F32 parameter among F64 ones is enough; and a learning rate that nothing uses does not matter. */
 static void test_mixed_parameters(void **state) {
     (void)state;
@@ -356,13 +380,10 @@ static void test_summary(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_table_is_whole),
-        cmocka_unit_test(test_what_f32_cannot_hold),
-        cmocka_unit_test(test_integers),
-        cmocka_unit_test(test_mixed_parameters),
-        cmocka_unit_test(test_descriptions),
-        cmocka_unit_test(test_a_zero_is_a_zero),
-        cmocka_unit_test(test_summary),
+        cmocka_unit_test(test_the_table_is_whole),  cmocka_unit_test(test_what_f32_cannot_hold),
+        cmocka_unit_test(test_schedules_of_models), cmocka_unit_test(test_integers),
+        cmocka_unit_test(test_mixed_parameters),    cmocka_unit_test(test_descriptions),
+        cmocka_unit_test(test_a_zero_is_a_zero),    cmocka_unit_test(test_summary),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
