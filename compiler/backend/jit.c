@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The JIT: every entry point of a graph lowered, emitted, made into objects in memory, linked by ORC, and handed to the
- * runtime as the tables of abi.h.  Two threads make machine code of the modules; the one with initialisation and the entry
- * functions is not optimised, since what is in it takes no time.
+ * runtime as the tables of abi.h.  All of it happens on a thread of its own (llvm.h), which a second one helps to make machine
+ * code of the modules; the one with initialisation and the entry functions is not optimised, since what is in it takes no
+ * time.
  *
  * Objects are given to ORC ready-made, so that what runs is what an ahead-of-time object would hold.
  */
 #include "backend/jit.h"
 
 #include "backend/explain.h"
+#include "backend/llvm.h"
 #include "backend/target.h"
 #include "base/names.h"
 #include "ir/call.h"
@@ -21,7 +23,6 @@
 #include <gradus/abi.h>
 #include <llvm-c/Error.h>
 #include <llvm-c/LLJIT.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -38,11 +39,15 @@ typedef struct {
     LLVMOrcLLJITRef jit;
     gradus_abi_program abi;
     explainer explainer; /* with check_nan */
+    char reported[512];  /* the first error that the JIT had beside the one that it returned */
 } code;
 
 static void code_release(void *owner) {
     code *c = owner;
-    if (c->jit) LLVMConsumeError(LLVMOrcDisposeLLJIT(c->jit));
+    if (c->jit && llvm_begin()) { /* while the process ends, its end is the JIT's */
+        LLVMConsumeError(LLVMOrcDisposeLLJIT(c->jit));
+        llvm_end();
+    }
     explainer_free(&c->explainer);
     arena_free(&c->memory);
     memory_free(c);
@@ -51,20 +56,21 @@ static void code_release(void *owner) {
 /* A module on its way to an object; after emission it belongs to the thread that compiles it. */
 typedef struct {
     LLVMContextRef context;
+    LLVMModuleRef module;
     target target;
     LLVMMemoryBufferRef object;
     const char *label;
-    gradus_status status;
-    char error[1024];
+    bool lost; /* LLVM has given up on it */
 } part;
 
 /* What only compiling needs.  Entries are in the graph's order; initialisation is the last. */
-typedef struct {
+typedef struct compilation {
     arena memory;
     const gradus_graph *g;
     const char *cpu;
     int64_t max_batch;
     bool check_nan;
+    bool lost; /* LLVM has given up */
     uint32_t count;
     lowered *entries;
     int64_t *state_offsets, *scratch_bytes;
@@ -75,7 +81,8 @@ typedef struct {
 
 static void compilation_free(compilation *c) {
     for (uint32_t i = 0; c->entries && i < c->count; i++) lowered_free(&c->entries[i]);
-    for (int i = 0; i < EMIT_MODULES; i++) {
+    for (int i = 0; i < EMIT_MODULES && !c->lost; i++) {
+        if (c->parts[i].lost) continue;
         if (c->parts[i].object) LLVMDisposeMemoryBuffer(c->parts[i].object);
         if (c->emission.modules[i].builder) LLVMDisposeBuilder(c->emission.modules[i].builder);
         if (c->emission.modules[i].module) LLVMDisposeModule(c->emission.modules[i].module);
@@ -117,11 +124,21 @@ static const char *symbol_of(arena *memory, uint32_t i) {
     return t.data;
 }
 
+/* What LLVM would write to standard error otherwise.  Its errors are fatal. */
+static void diagnosed(LLVMDiagnosticInfoRef diagnostic, void *unused) {
+    (void)unused;
+    char *said = LLVMGetDiagInfoDescription(diagnostic);
+    if (LLVMGetDiagInfoSeverity(diagnostic) == LLVMDSError) llvm_give_up(said);
+    log_line(2, "LLVM: %s", said);
+    LLVMDisposeMessage(said);
+}
+
 static bool make_modules(compilation *c) {
     static const char *const labels[EMIT_MODULES] = {"cold", "hot1", "hot2"};
     for (int i = 0; i < EMIT_MODULES; i++) {
         c->parts[i].label = labels[i];
         c->parts[i].context = LLVMContextCreate();
+        LLVMContextSetDiagnosticHandler(c->parts[i].context, diagnosed, NULL);
         c->emission.modules[i].module = LLVMModuleCreateWithNameInContext(labels[i], c->parts[i].context);
         c->emission.modules[i].builder = LLVMCreateBuilderInContext(c->parts[i].context);
         if (!target_host(c->cpu, i == EMIT_COLD, &c->parts[i].target)) return false;
@@ -148,47 +165,51 @@ static bool emit_all(compilation *c) {
     return true;
 }
 
-/* A thread's errors are its own, so they are kept in the part. */
-static void compile_part(compilation *c, int number) {
-    part *p = &c->parts[number];
+static void make_object(void *user) {
+    part *p = user;
     double start = milliseconds();
-    p->object = target_object(&p->target, c->emission.modules[number].module, p->label);
-    if (p->object) {
-        log_line(2, "%s: machine code %.1f ms, object %zu bytes", p->label, milliseconds() - start, LLVMGetBufferSize(p->object));
-        return;
-    }
-    p->status = fail_status();
-    snprintf(p->error, sizeof p->error, "%s", gradus_last_error());
+    p->object = target_object(&p->target, p->module, p->label);
+    if (!p->object) return;
+    log_line(2, "%s: machine code %.1f ms, object %zu bytes", p->label, milliseconds() - start, LLVMGetBufferSize(p->object));
+}
+
+static bool compile_part(part *p) {
+    p->lost = !llvm_attempt("gradus_jit", make_object, p);
+    return !p->lost && p->object;
 }
 
 /* What the second thread does: the light part, and one of the heavy ones. */
-static void *compile_others(void *user) {
-    compile_part(user, EMIT_COLD);
-    compile_part(user, EMIT_HOT + 1);
-    return NULL;
+static bool compile_others(void *all) {
+    part *parts = ((struct compilation *)all)->parts;
+    return compile_part(&parts[EMIT_COLD]) && compile_part(&parts[EMIT_HOT + 1]);
 }
 
 static gradus_status compile_parts(compilation *c) {
-    pthread_t other;
-    bool started = pthread_create(&other, NULL, compile_others, c) == 0;
-    compile_part(c, EMIT_HOT);
-    if (started) pthread_join(other, NULL);
-    else compile_others(c);
-    for (int i = 0; i < EMIT_MODULES; i++)
-        if (c->parts[i].status) return fail(c->parts[i].status, "%s", c->parts[i].error);
-    return GRADUS_OK;
+    llvm_thread others;
+    for (int i = 0; i < EMIT_MODULES; i++) c->parts[i].module = c->emission.modules[i].module;
+    llvm_thread_start(&others, compile_others, c);
+    const bool mine = compile_part(&c->parts[EMIT_HOT]);
+    return llvm_thread_join(&others) && mine ? GRADUS_OK : fail_status();
 }
 
-static gradus_status orc_failed(LLVMErrorRef error, const char *what) {
+/* The error that it returns says what failed, mostly; why, it reports. */
+static void report(void *to, LLVMErrorRef error) {
+    code *c = to;
     char *message = LLVMGetErrorMessage(error);
-    fail(GRADUS_ERROR_COMPILER, "%s: %s", what, message);
+    if (!*c->reported) snprintf(c->reported, sizeof c->reported, ": %s", message);
+    LLVMDisposeErrorMessage(message);
+}
+
+static gradus_status orc_failed(const code *c, LLVMErrorRef error, const char *what) {
+    char *message = LLVMGetErrorMessage(error);
+    fail(GRADUS_ERROR_COMPILER, "gradus_jit: %s: %s%s", what, message, c->reported);
     LLVMDisposeErrorMessage(message);
     return GRADUS_ERROR_COMPILER;
 }
 
 /* Tells the linker where a function of the user's is. */
-static LLVMErrorRef define_symbol(code *to, LLVMOrcJITDylibRef library, const custom *c) {
-    LLVMOrcCSymbolMapPair pair = {LLVMOrcLLJITMangleAndIntern(to->jit, c->symbol), {(LLVMOrcExecutorAddress)(uintptr_t)c->function, {0, 0}}};
+static LLVMErrorRef define_symbol(code *to, LLVMOrcJITDylibRef library, const char *symbol, void (*function)(void)) {
+    LLVMOrcCSymbolMapPair pair = {LLVMOrcLLJITMangleAndIntern(to->jit, symbol), {(LLVMOrcExecutorAddress)(uintptr_t)function, {0, 0}}};
     pair.Sym.Flags.GenericFlags = LLVMJITSymbolGenericFlagsExported | LLVMJITSymbolGenericFlagsCallable;
     LLVMOrcMaterializationUnitRef unit = LLVMOrcAbsoluteSymbols(&pair, 1);
     LLVMErrorRef error = LLVMOrcJITDylibDefine(library, unit);
@@ -196,7 +217,7 @@ static LLVMErrorRef define_symbol(code *to, LLVMOrcJITDylibRef library, const cu
     return error;
 }
 
-/* The functions that the entries call, each once. */
+/* The functions that the entries call, each once, and what calls them. */
 static LLVMErrorRef define_symbols(code *to, compilation *c, LLVMOrcJITDylibRef library) {
     names defined = {.memory = &c->memory};
     for (uint32_t i = 0; i < c->count; i++) {
@@ -204,8 +225,12 @@ static LLVMErrorRef define_symbols(code *to, compilation *c, LLVMOrcJITDylibRef 
         for (uint32_t k = 0; k < l->kernels.count; k++) {
             if (l->kernels.items[k]->kind != KERNEL_CALL) continue;
             const custom *called = graph_node(l->graph, l->kernels.items[k]->called)->attr.call;
+            LLVMErrorRef error = NULL;
+            if (names_add(&defined, CUSTOM_INVOKE, strlen(CUSTOM_INVOKE), i))
+                error = define_symbol(to, library, CUSTOM_INVOKE, (void (*)(void))custom_invoke);
+            if (error) return error;
             if (!names_add(&defined, called->symbol, strlen(called->symbol), i)) continue;
-            LLVMErrorRef error = define_symbol(to, library, called);
+            error = define_symbol(to, library, called->symbol, called->function);
             if (error) return error;
         }
     }
@@ -216,17 +241,18 @@ static LLVMErrorRef define_symbols(code *to, compilation *c, LLVMOrcJITDylibRef 
 static gradus_status link_objects(code *to, compilation *c) {
     LLVMOrcDefinitionGeneratorRef process = NULL;
     LLVMErrorRef error = LLVMOrcCreateLLJIT(&to->jit, NULL);
-    if (error) return orc_failed(error, "the JIT cannot start");
+    if (error) return orc_failed(to, error, "the JIT cannot start");
+    LLVMOrcExecutionSessionSetErrorReporter(LLVMOrcLLJITGetExecutionSession(to->jit), report, to);
     LLVMOrcJITDylibRef library = LLVMOrcLLJITGetMainJITDylib(to->jit);
     for (int i = 0; i < EMIT_MODULES; i++) {
         error = LLVMOrcLLJITAddObjectFile(to->jit, library, c->parts[i].object);
         c->parts[i].object = NULL; /* the JIT's, whatever happened */
-        if (error) return orc_failed(error, "the JIT refuses the object");
+        if (error) return orc_failed(to, error, "the JIT refuses the object");
     }
     error = define_symbols(to, c, library);
-    if (error) return orc_failed(error, "the JIT refuses a function");
+    if (error) return orc_failed(to, error, "the JIT refuses a function");
     error = LLVMOrcCreateDynamicLibrarySearchGeneratorForProcess(&process, LLVMOrcLLJITGetGlobalPrefix(to->jit), NULL, NULL);
-    if (error) return orc_failed(error, "the JIT cannot see the process");
+    if (error) return orc_failed(to, error, "the JIT cannot see the process");
     LLVMOrcJITDylibAddGenerator(library, process);
     return GRADUS_OK;
 }
@@ -234,7 +260,7 @@ static gradus_status link_objects(code *to, compilation *c) {
 static gradus_status look_up(const code *in, const char *symbol, gradus_abi_function *function) {
     LLVMOrcExecutorAddress address = 0;
     LLVMErrorRef error = LLVMOrcLLJITLookup(in->jit, &address, symbol);
-    if (error) return orc_failed(error, "the JIT cannot link the object");
+    if (error) return orc_failed(in, error, "the JIT cannot link the object");
     *function = (gradus_abi_function)(uintptr_t)address;
     return GRADUS_OK;
 }
@@ -357,12 +383,45 @@ static gradus_status compile(compilation *c, code *to) {
     return status;
 }
 
-static gradus_status compile_guarded(compilation *c, code *to) {
+typedef struct {
+    compilation *c;
+    code *to;
+    gradus_status status;
+} task;
+
+static void compile_guarded(void *user) {
+    task *t = user;
     guard here;
-    if (!GUARDED(&here)) return fail_out_of_memory("gradus_jit");
-    gradus_status status = compile(c, to);
-    guard_leave(&here);
-    return status;
+    if (GUARDED(&here)) {
+        t->status = compile(t->c, t->to);
+        guard_leave(&here);
+    } else {
+        t->status = fail_out_of_memory("gradus_jit");
+    }
+}
+
+/* On a thread of LLVM's. */
+static bool compile_on_thread(void *user) {
+    task *t = user;
+    if (!llvm_use_first(target_use_first)) {
+        t->status = fail_status();
+    } else if (!llvm_attempt("gradus_jit", compile_guarded, t)) {
+        t->c->lost = true;
+        t->to->jit = NULL;
+        t->status = fail_status();
+    }
+    compilation_free(t->c);
+    return t->status == GRADUS_OK;
+}
+
+static gradus_status compile_apart(compilation *c, code *to) {
+    task t = {.c = c, .to = to};
+    llvm_thread thread;
+    if (!llvm_begin()) return fail_status();
+    llvm_thread_start(&thread, compile_on_thread, &t);
+    const bool done = llvm_thread_join(&thread);
+    llvm_end();
+    return done ? GRADUS_OK : fail_status();
 }
 
 static gradus_status check_arguments(gradus_graph *g, const gradus_compile_options *o) {
@@ -411,8 +470,7 @@ gradus_status jit_for_cpu(gradus_graph *g, const gradus_compile_options *given, 
     code *to = memory_zeroed(sizeof *to);
     if (!to) return fail_out_of_memory("gradus_jit");
     compilation c = {.g = g, .cpu = cpu, .max_batch = o.max_batch, .check_nan = o.check_nan, .count = g->entries.count + 1};
-    status = compile_guarded(&c, to);
-    compilation_free(&c);
+    status = compile_apart(&c, to);
     if (!status) return make_program(to, o.threads, o.check_nan, program);
     code_release(to);
     return status;

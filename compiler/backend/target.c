@@ -5,6 +5,7 @@
 #include "pass.h"
 
 #include <llvm-c/Analysis.h>
+#include <llvm-c/Support.h>
 #include <llvm-c/Target.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -116,4 +117,51 @@ LLVMMemoryBufferRef target_object(const target *t, LLVMModuleRef module, const c
         return NULL;
     }
     return object;
+}
+
+/* void f(ptr to, i64 n) { do { *to = fma(*to, *to, *to * numbers) } while (--n); memset(to, 0, n) }, on vectors.  The
+ * constant in the loop is what the target's largest tables are made for. */
+static LLVMModuleRef small_module(LLVMContextRef context) {
+    LLVMModuleRef module = LLVMModuleCreateWithNameInContext("first", context);
+    LLVMBuilderRef b = LLVMCreateBuilderInContext(context);
+    LLVMTypeRef ptr = LLVMPointerTypeInContext(context, 0), i64 = LLVMInt64TypeInContext(context);
+    LLVMTypeRef vector = LLVMVectorType(LLVMFloatTypeInContext(context), 8), parameters[] = {ptr, i64};
+    LLVMTypeRef type = LLVMFunctionType(LLVMVoidTypeInContext(context), parameters, 2, false);
+    LLVMValueRef f = LLVMAddFunction(module, "f", type), to = LLVMGetParam(f, 0), n = LLVMGetParam(f, 1);
+    LLVMBasicBlockRef before = LLVMAppendBasicBlockInContext(context, f, "entry");
+    LLVMBasicBlockRef loop = LLVMAppendBasicBlockInContext(context, f, "loop"), end = LLVMAppendBasicBlockInContext(context, f, "end");
+    LLVMPositionBuilderAtEnd(b, before);
+    LLVMBuildBr(b, loop);
+    LLVMPositionBuilderAtEnd(b, loop);
+    LLVMValueRef left = LLVMBuildPhi(b, i64, ""), v = LLVMBuildLoad2(b, vector, to, "");
+    LLVMValueRef fma = LLVMGetIntrinsicDeclaration(module, LLVMLookupIntrinsicID("llvm.fma", 8), &vector, 1);
+    LLVMValueRef numbers[8];
+    for (int i = 0; i < 8; i++) numbers[i] = LLVMConstReal(LLVMFloatTypeInContext(context), i + 0.1);
+    LLVMValueRef arguments[] = {v, v, LLVMBuildFMul(b, v, LLVMConstVector(numbers, 8), "")};
+    LLVMBuildStore(b, LLVMBuildCall2(b, LLVMGlobalGetValueType(fma), fma, arguments, 3, ""), to);
+    LLVMValueRef less = LLVMBuildSub(b, left, LLVMConstInt(i64, 1, false), "");
+    LLVMAddIncoming(left, (LLVMValueRef[]){n, less}, (LLVMBasicBlockRef[]){before, loop}, 2);
+    LLVMBuildCondBr(b, LLVMBuildICmp(b, LLVMIntNE, less, LLVMConstInt(i64, 0, false), ""), loop, end);
+    LLVMPositionBuilderAtEnd(b, end);
+    LLVMBuildMemSet(b, to, LLVMConstInt(LLVMInt8TypeInContext(context), 0, false), n, 16);
+    LLVMBuildRetVoid(b);
+    LLVMDisposeBuilder(b);
+    return module;
+}
+
+bool target_use_first(void) {
+    bool made = true;
+    LLVMLoadLibraryPermanently(NULL); /* this process itself */
+    for (int once = 0; once <= 1 && made; once++) {
+        target t;
+        LLVMContextRef context = LLVMContextCreate();
+        LLVMModuleRef module = small_module(context);
+        made = target_host(NULL, once, &t);
+        LLVMMemoryBufferRef object = made ? target_object(&t, module, "first") : NULL;
+        if (object) LLVMDisposeMemoryBuffer(object);
+        LLVMDisposeModule(module);
+        target_free(&t);
+        LLVMContextDispose(context);
+    }
+    return made;
 }

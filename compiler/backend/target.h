@@ -21,4 +21,7 @@ void target_free(target *t);
 /* LLVM's optimised machine code for a module; the caller disposes of the buffer.  NULL with the error set. */
 LLVMMemoryBufferRef target_object(const target *t, LLVMModuleRef module, const char *label);
 
+/* Makes some code for nothing, by which LLVM makes nearly all of its static objects.  False with the error set. */
+bool target_use_first(void);
+
 #endif

@@ -19,6 +19,10 @@ void guard_leave(guard *g) {
     innermost = g->outer;
 }
 
+guard *guard_innermost(void) { return innermost; }
+
+void guard_return_to(guard *g) { innermost = g; }
+
 _Noreturn void guard_out_of_memory(void) {
     guard *g = innermost;
     assert(g && "the compiler allocates under a guard only");

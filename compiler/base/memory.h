@@ -26,6 +26,8 @@ typedef struct guard {
 void guard_enter(guard *g);
 void guard_leave(guard *g);
 #define GUARDED(g) (guard_enter(g), setjmp((g)->jump) == 0)
+guard *guard_innermost(void);
+void guard_return_to(guard *g); /* forgets those inside of it, where control left them otherwise */
 _Noreturn void guard_out_of_memory(void); /* leaves the innermost guard and jumps to its else branch */
 
 /* Bump allocation; everything is freed at once.  {0} is an empty arena. */

@@ -21,14 +21,75 @@ static llvm result_pointer(const emitter *e, uint32_t result) {
     return NULL;
 }
 
+static void add_attribute(const emitter *e, llvm function, const char *name, uint64_t as) {
+    const unsigned kind = LLVMGetEnumAttributeKindForName(name, strlen(name));
+    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
+                            LLVMCreateEnumAttribute(e->context, kind, as));
+}
+
 /* The function as this module knows it.  It is the user's whatever its name is, no library function to be reasoned about. */
 static llvm external_function(const emitter *e, const char *name, LLVMTypeRef type) {
     llvm function = LLVMGetNamedFunction(e->module, name);
     if (!function) function = LLVMAddFunction(e->module, name, type);
-    const unsigned kind = LLVMGetEnumAttributeKindForName("nobuiltin", strlen("nobuiltin"));
-    LLVMAddAttributeAtIndex(function, (LLVMAttributeIndex)LLVMAttributeFunctionIndex,
-                            LLVMCreateEnumAttribute(e->context, kind, 0));
+    add_attribute(e, function, "nobuiltin", 0);
     return function;
+}
+
+/* --- the call itself -------------------------------------------------------------------------------------------------
+ *
+ * A function in C++ may throw, which must not unwind what other threads wait for.  So it is called by custom_invoke
+ * (ir/custom.h), by way of a function of one argument, its arguments and its result in a frame on the stack:
+ *
+ *     void thunk(frame):      frame.result = multiply(frame.0, frame.1, …)
+ *     i32 call(…):            frame = {b0, b1, …};  custom_invoke(thunk, &frame)
+ */
+typedef struct {
+    LLVMTypeRef type, *types; /* the function's, and its parameters' */
+    llvm *arguments;
+    unsigned count;
+    /* while it is emitted */
+    LLVMTypeRef record;
+    llvm frame, thunk, result;
+    LLVMBasicBlockRef here;
+} invocation;
+
+static llvm field(const emitter *e, const invocation *v, llvm frame, unsigned i) {
+    return LLVMBuildStructGEP2(e->b, v->record, frame, i, "");
+}
+
+/* Fills the frame and goes on in the thunk, with the call, to which attributes may be added. */
+static llvm thunk_begin(const emitter *e, invocation *v, const char *symbol) {
+    LLVMTypeRef fields[PARAMETERS_MAX + 1], returned = LLVMGetReturnType(v->type);
+    llvm arguments[PARAMETERS_MAX];
+    memcpy(fields, v->types, v->count * sizeof *fields);
+    fields[v->count] = returned == e->none ? e->i8 : returned;
+    v->record = LLVMStructTypeInContext(e->context, fields, v->count + 1, false);
+    v->frame = stack_array(e, v->record, 1);
+    for (unsigned i = 0; i < v->count; i++) LLVMBuildStore(e->b, v->arguments[i], field(e, v, v->frame, i));
+    v->here = LLVMGetInsertBlock(e->b);
+    v->thunk = LLVMAddFunction(e->module, "", LLVMFunctionType(e->none, (LLVMTypeRef[]){e->ptr}, 1, false));
+    LLVMSetLinkage(v->thunk, LLVMInternalLinkage);
+    add_attribute(e, v->thunk, "uwtable", 2); /* so that exceptions find their way, asynchronous ones included */
+    LLVMPositionBuilderAtEnd(e->b, LLVMAppendBasicBlockInContext(e->context, v->thunk, "entry"));
+    for (unsigned i = 0; i < v->count; i++)
+        arguments[i] = LLVMBuildLoad2(e->b, v->types[i], field(e, v, LLVMGetParam(v->thunk, 0), i), "");
+    return LLVMBuildCall2(e->b, v->type, external_function(e, symbol, v->type), arguments, v->count, "");
+}
+
+/* i32: not 0 where the function threw an exception; v->result is what it returned otherwise. */
+static llvm thunk_end(const emitter *e, invocation *v, llvm call) {
+    const bool returns = LLVMGetReturnType(v->type) != e->none;
+    if (returns) LLVMBuildStore(e->b, call, field(e, v, LLVMGetParam(v->thunk, 0), v->count));
+    LLVMBuildRetVoid(e->b);
+    LLVMPositionBuilderAtEnd(e->b, v->here);
+    LLVMTypeRef type = LLVMFunctionType(e->i32, (LLVMTypeRef[]){e->ptr, e->ptr}, 2, false);
+    llvm threw = LLVMBuildCall2(e->b, type, external_function(e, CUSTOM_INVOKE, type), (llvm[]){v->thunk, v->frame}, 2, "");
+    if (returns) v->result = LLVMBuildLoad2(e->b, LLVMGetReturnType(v->type), field(e, v, v->frame, v->count), "");
+    return threw;
+}
+
+static llvm is_not_zero(const emitter *e, llvm i) {
+    return LLVMBuildICmp(e->b, LLVMIntNE, i, LLVMConstInt(LLVMTypeOf(i), 0, false), "");
 }
 
 /* --- by the signature ---------------------------------------------------------------------------------------------- */
@@ -73,10 +134,12 @@ static llvm call_by_signature(const emitter *e, const node *n) {
     }
     LLVMTypeRef returned = p->returns == C_VOID ? e->none : storage_of(e, (gradus_dtype)p->returns);
     LLVMTypeRef type = LLVMFunctionType(returned, types, p->count, false);
-    llvm call = LLVMBuildCall2(e->b, type, external_function(e, c->symbol, type), arguments, p->count, "");
+    invocation v = {type, types, arguments, p->count};
+    llvm call = thunk_begin(e, &v, c->symbol);
     for (uint32_t i = 0; i < p->count; i++) widen(e, call, i, &p->parameters[i]);
-    if (c->by_value) LLVMBuildStore(e->b, call, result_pointer(e, 0));
-    return p->returns == GRADUS_I32 ? call : LLVMConstInt(e->i32, 0, false);
+    llvm threw = thunk_end(e, &v, call);
+    if (c->by_value) LLVMBuildStore(e->b, v.result, result_pointer(e, 0));
+    return p->returns == GRADUS_I32 ? LLVMBuildSelect(e->b, is_not_zero(e, threw), threw, v.result, "") : threw;
 }
 
 /* --- with the struct ------------------------------------------------------------------------------------------------ */
@@ -115,7 +178,9 @@ static llvm call_with_struct(const emitter *e, const node *n) {
     for (unsigned i = 0; i < 5; i++)
         LLVMBuildStore(e->b, fields[i], LLVMBuildStructGEP2(e->b, record, argument, i, ""));
     LLVMTypeRef type = LLVMFunctionType(e->i32, types, 1, false);
-    return LLVMBuildCall2(e->b, type, external_function(e, c->symbol, type), &argument, 1, "");
+    invocation v = {type, types, &argument, 1};
+    llvm threw = thunk_end(e, &v, thunk_begin(e, &v, c->symbol));
+    return LLVMBuildSelect(e->b, is_not_zero(e, threw), threw, v.result, "");
 }
 
 llvm emit_call(const emitter *e) {

@@ -2,6 +2,9 @@
  * What the parameters of a user's function are given, by their names.  See custom.h. */
 #include "ir/custom.h"
 
+#include "base/catch.h"
+#include "runtime/world.h"
+
 #include <dlfcn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -201,6 +204,13 @@ bool custom_numbers_fit(const gradus_graph *g, const node *n, int64_t batch) {
         return false;
     }
     return true;
+}
+
+int custom_invoke(void (*thunk)(void *), void *frame) {
+    char what[512];
+    CALLERS_LOCALE;
+    if (catch_call(thunk, frame, what, sizeof what) == CAUGHT_NOTHING) return 0;
+    return gradus_custom_fail("it threw an exception%s%s", *what ? ": " : "", what);
 }
 
 bool custom_resolve(custom *c) {

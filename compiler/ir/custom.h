@@ -87,6 +87,11 @@ bool custom_numbers_fit(const gradus_graph *g, const node *n, int64_t batch);
 /* Sets the function of that name in this process; false where there is none. */
 bool custom_resolve(custom *c);
 
+/* Calls a function of the user's by way of one that takes its arguments from `frame`: in the caller's locale, and where it
+ * throws a C++ exception that is a gradus_custom_fail.  0, or not 0 after an exception.  Compiled code knows it by that name. */
+int custom_invoke(void (*thunk)(void *), void *frame);
+#define CUSTOM_INVOKE "gradus_custom_invoke_"
+
 /* "multiply", as messages call a custom node. */
 static inline const char *custom_name(const node *n) { return n->attr.call->symbol; }
 

@@ -2,7 +2,6 @@
  * Calls of the user's functions, through libffi.  See evaluate.h and ir/custom.h. */
 #include "ir/custom.h"
 #include "rules/evaluate_rules.h"
-#include "runtime/world.h"
 
 #include <ffi.h>
 
@@ -14,6 +13,7 @@ typedef struct {
     void *results[CUSTOM_OPERANDS];
     gradus_shape shapes[CUSTOM_OPERANDS];
     uint32_t count; /* of results, those that the function has not among them */
+    int returned;
 } invocation;
 
 static bool take_results(invocation *v, array *out) {
@@ -113,16 +113,17 @@ static int call_with_struct(const invocation *v) {
     return ((gradus_status(*)(const gradus_custom_call *))v->n->attr.call->function)(&call);
 }
 
-static int call_function(const invocation *v) {
-    CALLERS_LOCALE;
-    return v->n->attr.call->signature ? call_by_signature(v) : call_with_struct(v);
+static void call_function(void *frame) {
+    invocation *v = frame;
+    v->returned = v->n->attr.call->signature ? call_by_signature(v) : call_with_struct(v);
 }
 
 gradus_status evaluate_custom(const node *n, int64_t batch, const array *x, array *out) {
     invocation v = {.n = n, .x = x, .batch = batch};
     const bool room = take_results(&v, out);
     fail_forget();
-    const int status = !room ? 0 : call_function(&v);
+    int status = room ? custom_invoke(call_function, &v) : 0;
+    if (!status) status = v.returned;
     free_results(&v);
     if (!room) return fail_out_of_memory("custom");
     if (!status) return GRADUS_OK;

@@ -11,6 +11,16 @@
  * kept, no traps), and reads and writes numbers in the C locale, whatever the calling thread has set; the thread finds its
  * mode, exception flags and locale as they were.  The user's functions that the library calls run in the caller's
  * surroundings; those that are part of a graph (custom.h) see the caller's locale, and compute in the library's mode.
+ *
+ * Leaving a function of the user's otherwise than by returning.  Those that a builder calls (an update rule, a gradient, a
+ * shape) and those of a fit (model.h) may be left by a C++ exception or by longjmp, which pass the library by: what the call
+ * had allocated for itself is lost then.  Those of a graph say in custom.h what becomes of an exception.  The log and the
+ * allocator must return.
+ *
+ * Stack.  Every call works on a thread with 256 kB, whatever the graph, if the user's functions do; compiling has threads of
+ * its own.  No thread of the library's takes signals of the process's.
+ *
+ * The end.  exit may be called while other threads are in the library.  It waits for machine code that is being made.
  */
 #ifndef GRADUS_COMMON_H
 #define GRADUS_COMMON_H
@@ -60,7 +70,7 @@ GRADUS_API const char *gradus_status_name(gradus_status status);
 GRADUS_API const char *gradus_last_error(void);
 
 /* Where messages go: by default nowhere.  `level` 0 is silent, 1 warnings, 2 notes.  The message has no newline.
- * Set it before other threads use the library. */
+ * Set it before other threads use the library.  While a graph is compiled, threads of the library's call it. */
 typedef void (*gradus_log_fn)(void *user, int32_t level, const char *message);
 GRADUS_API void gradus_set_log(gradus_log_fn log, void *user, int32_t level);
 

@@ -51,7 +51,14 @@ typedef struct {
  * GRADUS_ERROR_ARGUMENT: wrong options.  GRADUS_ERROR_MEMORY.  GRADUS_ERROR_COMPILER: the back end refused.  Then
  * *program is NULL.
  *
- * Threads: a graph belongs to one thread at a time; several graphs may be compiled at once. */
+ * Threads: a graph belongs to one thread at a time; several graphs may be compiled at once.  The work is done by threads of
+ * the library's own, with stacks of 8 MB, for which the caller waits.  Where the system gives none, it is done by the caller's if
+ * that has 2 MB of stack left, else the call fails with GRADUS_ERROR_MEMORY.
+ *
+ * LLVM's memory is malloc's, not the allocator's of gradus_set_allocator.  Where it runs out, or LLVM gives up otherwise, the call
+ * fails, what LLVM had allocated for it is lost, and the next call works; but where memory runs out while LLVM is used for the
+ * first time in the process, it cannot be used any more, and every later call fails.  In a library built without a C++
+ * compiler, LLVM ends the process when memory runs out.  The process's fatal error handler of LLVM is the library's meanwhile. */
 GRADUS_API gradus_status gradus_jit(gradus_graph *graph, const gradus_compile_options *options,
                                     gradus_program **program);
 

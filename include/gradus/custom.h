@@ -41,6 +41,10 @@
  *
  *     double cblas_ddot(int x0_n, const double *x0, int s0 = 1, const double *x1, int s1 = 1)
  *
+ * A function in C++ that throws fails, too, with what the exception says (where the library was built with a C++ compiler;
+ * the standard library ends the process otherwise).  It must not leave by longjmp or pthread_exit: other threads wait for it.
+ * It computes in the library's floating-point mode and sees the caller's locale.
+ *
  * A failure ends the call of the program with GRADUS_ERROR_CALLBACK and the function's message (gradus_custom_fail); the
  * state is as it was, since nothing of it is written before these functions have succeeded; outputs are undefined.
  */

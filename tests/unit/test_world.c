@@ -13,6 +13,7 @@
 #include <gradus/gradus.h>
 #include <gradus/plot.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -335,6 +336,28 @@ static char *record_of(void (*run)(void), size_t *bytes) {
     return text;
 }
 
+/* All scenarios on a thread with as much stack as the headers ask for. */
+static void *run_all(void *unused) {
+    for (size_t s = 0; s < COUNT; s++) scenarios[s].run();
+    return unused;
+}
+
+static void a_small_stack_is_enough(void **unused) {
+    (void)unused;
+    char *text = NULL;
+    size_t bytes;
+    pthread_t thread;
+    pthread_attr_t attributes;
+    record = open_memstream(&text, &bytes);
+    outside = surroundings_now();
+    pthread_attr_init(&attributes);
+    pthread_attr_setstacksize(&attributes, 256 * 1024);
+    if (pthread_create(&thread, &attributes, run_all, NULL) != 0) skip();
+    pthread_join(thread, NULL);
+    fclose(record);
+    free(text);
+}
+
 static void compare(const char *name, int which, const char *wanted, size_t n, const char *got, size_t m) {
     size_t i = 0;
     while (i < n && i < m && wanted[i] == got[i]) i++;
@@ -383,6 +406,6 @@ static int remove_directory(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(everything_is_the_same)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(everything_is_the_same), cmocka_unit_test(a_small_stack_is_enough)};
     return cmocka_run_group_tests(tests, make_directory, remove_directory);
 }
