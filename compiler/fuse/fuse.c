@@ -4,8 +4,9 @@
  *
  * An anchor is a node that is computed once: reductions, contractions, what leaves the entry, elementwise nodes that are
  * worth more than the look-up of a stored element and serve several users.  Every other node is written into each kernel
- * that needs it.  Anchors are taken in the graph's order; each joins a kernel that one of its operands is in, if it fits
- * there (the same space, operands of that kernel at its own point, no cycle between kernels), else starts a new one.
+ * that needs it.  Anchors are taken in the graph's order; each joins a kernel that one of its operands is in, a reduction
+ * also one that reads all that it reads, if it fits there (the same space, operands of that kernel at its own point, no
+ * cycle between kernels), else starts a new one.
  *
  *     logits: (B, 10); m = max(logits); s = sum(exp(logits - m)); loss = log(s) + m - …   →  one kernel over rows
  *     dw = matmul(x', dh); m' = …dw…; v' = …dw…; w' = w - …m'…v'…                         →  one contraction, its epilogue
@@ -450,8 +451,33 @@ static bool place_anew(fusion *f, uint32_t id, uint32_t *force) {
     return place(f, id, at, force);
 }
 
-/* Tries the kernels that the node's operands are in, the last one first.  Scalars may join any kernel of scalars: there is
- * one for all those of an optimizer's step. */
+static bool loads(const kernel *k, uint32_t id) {
+    for (uint32_t v = 0; v < k->values.count; v++)
+        if (k->values.items[v].kind == VALUE_LOAD && k->values.items[v].node == id) return true;
+    return false;
+}
+
+/* Whether all that an expression reads from memory, which is something, is read by kernel `at` anyway. */
+static bool reads_the_same(const fusion *f, uint32_t id, uint32_t at, bool top, bool *any) {
+    const fused_node *fn = &f->nodes[id];
+    const node *n = graph_node(f->g, id);
+    if (!top && (fusion_is_stored(f, id) || fn->anchor))
+        return *any = (fn->anchor && fn->kernel == at) || loads(f->fillings.items[at]->k, id);
+    for (uint32_t i = 0; i < n->n_inputs; i++)
+        if (!reads_the_same(f, n->inputs[i], at, false, any)) return false;
+    return true;
+}
+
+/* Sums, largest and least of the same elements: one pass over them, and nothing waits for more than it did. */
+static bool is_sibling(const fusion *f, uint32_t id, uint32_t at) {
+    const kernel_kind kind = f->fillings.items[at]->k->kind;
+    bool any = false;
+    if (!op_is(graph_node(f->g, id)->op, REDUCE) || (kind != KERNEL_ROWS && kind != KERNEL_COLUMNS)) return false;
+    return reads_the_same(f, id, at, true, &any) && any;
+}
+
+/* Tries the kernels that the node's operands are in, the last one first; for a reduction also those that read the same.
+ * Scalars may join any kernel of scalars: there is one for all those of an optimizer's step. */
 static bool join(fusion *f, uint32_t id, uint32_t *force) {
     const node *n = graph_node(f->g, id);
     bool *operands = ARENA_ARRAY(f->list->memory, bool, f->fillings.count + 1);
@@ -461,7 +487,8 @@ static bool join(fusion *f, uint32_t id, uint32_t *force) {
     for (uint32_t k = f->fillings.count; k-- > 0;) {
         const filling *fill = f->fillings.items[k];
         bool scalars = scalar_node && fill->k->kind == KERNEL_ROWS && fill->space.rank == 0;
-        if ((operands[k] || scalars) && stays_acyclic(f, k, operands) && place(f, id, k, force)) return true;
+        if ((operands[k] || scalars || is_sibling(f, id, k)) && stays_acyclic(f, k, operands) && place(f, id, k, force))
+            return true;
         if (*force) return false;
     }
     return false;

@@ -104,6 +104,16 @@ uint32_t compose_reduce(gradus_graph *g, const char *name, op_code op, uint32_t 
                         bool keepdims);
 uint32_t compose_mean(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
 uint32_t compose_norm(gradus_graph *g, const char *name, uint32_t x, const gradus_axes *axes, bool keepdims);
+/* Mean and variance (of the population) over axes with elements, which are kept as 1: `centre` and `variance` are those of
+ * x in units, (x - shift) / unit, for constants shift and unit.  The unit is 1 unless squares would overflow, or, with
+ * `always`, unless all elements are equal. */
+typedef struct {
+    uint32_t shift, unit, per_unit, centre, variance;
+} moments;
+bool compose_moments(gradus_graph *g, const char *op, uint32_t x, const gradus_axes *axes, bool always, moments *m);
+uint32_t compose_units(gradus_graph *g, uint32_t x, const moments *m);
+uint32_t compose_mean_of(gradus_graph *g, const moments *m);
+uint32_t compose_variance_of(gradus_graph *g, const moments *m);
 uint32_t compose_reduce_axis(gradus_graph *g, op_code op, uint32_t x, int axis, bool keepdims); /* axis not negative */
 /* The shape with the axes (from compose_axes) dropped or, with keepdims, 1; how many elements they hold, of factor 0
  * where that is none. */

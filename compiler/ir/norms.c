@@ -6,25 +6,6 @@
 
 #include <math.h>
 
-/* Mean and variance (of the population) over the axes, which are kept as 1.
- *
- * The variance is mean((x - s)^2) - (m - s)^2, which is the same for every constant s, hence has the right derivatives
- * of every order; with s = m its second term is 0.  Plain mean((x - m)^2) would send a derivative through m that cancels
- * only after another pass over x. */
-typedef struct {
-    uint32_t mean, variance;
-} moments;
-
-static moments moments_of(gradus_graph *g, const char *op, uint32_t x, const gradus_axes *axes) {
-    const moments none = {0, 0};
-    const uint32_t mean = compose_mean(g, op, x, axes, true), fixed = build_op(g, OP_stop_gradient, mean);
-    if (!mean || !fixed) return none;
-    const uint32_t away = build_op2(g, OP_sub, x, build_broadcast(g, fixed, &graph_node(g, x)->shape));
-    const uint32_t spread = compose_mean(g, op, away ? compose_square(g, away) : 0, axes, true);
-    const uint32_t nothing = compose_square(g, build_op2(g, OP_sub, mean, fixed));
-    return (moments){mean, build_op2(g, OP_sub, spread, nothing)};
-}
-
 /* The extents of the axes given, which scale and shift have; and the same with 1 for every other axis. */
 static gradus_shape extents_of(const gradus_shape *shape, const gradus_axes *axes) {
     gradus_shape only = {{axes->d[0]}};
@@ -39,10 +20,13 @@ static gradus_shape others_one(const gradus_shape *shape, const gradus_axes *axe
     return kept;
 }
 
-/* 1 / sqrt(variance + epsilon) */
-static uint32_t reciprocal_root(gradus_graph *g, uint32_t variance, double epsilon) {
-    if (!variance) return 0;
-    return build_op(g, OP_rsqrt, build_op2(g, OP_add, variance, compose_like(g, variance, epsilon)));
+/* 1 / sqrt(variance + epsilon), in units.  Of equal elements, which have no variance, it is 1 where epsilon is 0: they are
+ * normalised to 0 all the same. */
+static uint32_t reciprocal_root(gradus_graph *g, const moments *m, double epsilon) {
+    const uint32_t v = m->variance, none = build_op2(g, OP_equal, v, compose_like(g, v, 0));
+    if (epsilon == 0) return build_op(g, OP_rsqrt, build_op3(g, OP_where, none, compose_like(g, v, 1), v));
+    const uint32_t in_units = build_op2(g, OP_mul, compose_square(g, m->per_unit), compose_like(g, v, epsilon));
+    return build_op(g, OP_rsqrt, build_op2(g, OP_add, v, in_units));
 }
 
 static bool check_epsilon(gradus_graph *g, const char *op, double epsilon, gradus_dtype dtype) {
@@ -65,10 +49,12 @@ static uint32_t layer_norm(gradus_graph *g, uint32_t x, uint32_t gamma, uint32_t
     const gradus_shape extents = extents_of(&n->shape, &axes), kept = others_one(&n->shape, &axes);
     if (gamma && !compose_given(g, op, "gamma", gamma, n->dtype, &extents)) return 0;
     if (beta && !compose_given(g, op, "beta", beta, n->dtype, &extents)) return 0;
-    const moments m = moments_of(g, op, x, &axes);
     const gradus_shape shape = n->shape;
-    uint32_t y = build_op2(g, OP_sub, x, build_broadcast(g, m.mean, &shape));
-    y = build_op2(g, OP_mul, y, build_broadcast(g, reciprocal_root(g, m.variance, epsilon), &shape));
+    if (compose_reduced_extent(&shape, &axes).factor == 0) return x;
+    moments m;
+    if (!compose_moments(g, op, x, &axes, epsilon == 0, &m)) return 0;
+    uint32_t y = build_op2(g, OP_sub, compose_units(g, x, &m), build_broadcast(g, m.centre, &shape));
+    y = build_op2(g, OP_mul, y, build_broadcast(g, reciprocal_root(g, &m, epsilon), &shape));
     if (gamma) y = build_op2(g, OP_mul, y, build_broadcast(g, build_reshape(g, gamma, &kept), &shape));
     if (beta) y = build_op2(g, OP_add, y, build_broadcast(g, build_reshape(g, beta, &kept), &shape));
     return y;
@@ -109,28 +95,23 @@ static bool batch_axes(gradus_graph *g, const char *op, uint32_t x, int channels
     return false;
 }
 
-/* In training what the batch has, else what is kept; that moves towards what the batch has, by itself. */
-static uint32_t running(gradus_graph *g, uint32_t training, uint32_t of_batch, uint32_t kept, double momentum) {
-    if (!of_batch || !kept) return 0;
-    const gradus_shape shape = graph_node(g, of_batch)->shape;
+/* What is kept moves towards what the batch has, by itself, where an entry that trains depends on `part`. */
+static void run(gradus_graph *g, uint32_t part, uint32_t of_batch, uint32_t kept, double momentum) {
+    if (!part || !of_batch || !kept) return;
     const uint32_t new = build_reshape(g, of_batch, &graph_node(g, kept)->shape);
     const uint32_t moved = build_op2(g, OP_add, build_op2(g, OP_mul, kept, compose_like(g, kept, momentum)),
                                      build_op2(g, OP_mul, new, compose_like(g, new, 1 - momentum)));
-    graph_attach(g, of_batch, kept, moved);
-    return build_op3(g, OP_where, build_broadcast(g, training, &shape), of_batch, build_reshape(g, kept, &shape));
+    graph_attach(g, part, kept, moved);
 }
 
-/* (x - mean) * scale + beta, as (x - s) * scale + (beta - (mean - s) * scale), which is the same for every constant s,
- * hence has the right derivatives of every order.  With s = mean the last product is 0, and the derivatives with respect
- * to mean and beta come from one sum over the derivative of y. */
-static uint32_t scaled(gradus_graph *g, uint32_t x, uint32_t mean, uint32_t scale, uint32_t beta) {
+/* (u - centre) * scale + beta, u being x in units, as u * scale + (beta - centre * scale): the derivatives with respect to
+ * centre and beta come from one sum over the derivative of y. */
+static uint32_t scaled(gradus_graph *g, uint32_t x, const moments *m, uint32_t scale, uint32_t beta) {
     const gradus_shape shape = graph_node(g, x)->shape;
-    const uint32_t fixed = build_op(g, OP_stop_gradient, mean);
-    uint32_t shift = build_op(g, OP_neg, build_op2(g, OP_mul, build_op2(g, OP_sub, mean, fixed), scale));
-    if (beta) shift = build_op2(g, OP_add, beta, shift);
-    const uint32_t away = build_op2(g, OP_sub, x, build_broadcast(g, fixed, &shape));
-    const uint32_t product = build_op2(g, OP_mul, away, build_broadcast(g, scale, &shape));
-    return build_op2(g, OP_add, product, build_broadcast(g, shift, &shape));
+    uint32_t rest = build_op(g, OP_neg, build_op2(g, OP_mul, m->centre, scale));
+    if (beta) rest = build_op2(g, OP_add, beta, rest);
+    const uint32_t product = build_op2(g, OP_mul, compose_units(g, x, m), build_broadcast(g, scale, &shape));
+    return build_op2(g, OP_add, product, build_broadcast(g, rest, &shape));
 }
 
 static bool check_batch_options(gradus_graph *g, const char *op, double momentum, gradus_dtype dtype,
@@ -163,18 +144,27 @@ static channel_states make_states(gradus_graph *g, const char *op, gradus_dtype 
     return s;
 }
 
-/* Mean and variance that x is normalised by. */
+/* Mean and variance that x is normalised by: the batch's in training, else those that are kept. */
 static moments statistics(gradus_graph *g, const char *op, uint32_t x, const gradus_axes *others,
-                          const gradus_shape *kept, const channel_states *s, double momentum) {
-    if (s->frozen) return (moments){build_reshape(g, s->mean, kept), build_reshape(g, s->variance, kept)};
+                          const gradus_shape *kept, const channel_states *s, double momentum, bool always) {
+    const uint32_t mean = build_reshape(g, s->mean, kept), variance = build_reshape(g, s->variance, kept);
+    if (!mean || !variance) return (moments){0};
+    const uint32_t one = compose_like(g, mean, 1);
+    const moments own = {.shift = mean, .centre = compose_like(g, mean, 0), .per_unit = one, .variance = variance};
+    if (s->frozen) return own;
     const gradus_shape shape = graph_node(g, x)->shape;
     /* Where the mode is known not to be training, nothing depends on the batch's statistics, derivatives neither. */
     const uint32_t training = graph_add(g, &(node_spec){.op = OP_training});
     const uint32_t seen = build_op3(g, OP_where, build_broadcast(g, training, &shape), x, compose_like(g, x, 0));
-    moments m = seen ? moments_of(g, op, seen, others) : (moments){0, 0};
-    m.mean = running(g, training, m.mean, s->mean, momentum);
-    m.variance = running(g, training, m.variance, s->variance, momentum);
-    return m;
+    moments m;
+    if (!compose_moments(g, op, seen, others, always, &m)) return (moments){0};
+    run(g, m.centre, compose_mean_of(g, &m), s->mean, momentum);
+    run(g, m.variance, compose_variance_of(g, &m), s->variance, momentum);
+    const uint32_t trains = build_broadcast(g, training, kept);
+    return (moments){.shift = build_op3(g, OP_where, trains, m.shift, own.shift),
+                     .centre = build_op3(g, OP_where, trains, m.centre, own.centre),
+                     .per_unit = build_op3(g, OP_where, trains, m.per_unit, own.per_unit),
+                     .variance = build_op3(g, OP_where, trains, m.variance, own.variance)};
 }
 
 static uint32_t normalized(gradus_graph *g, const char *op, uint32_t x, int axis, channel_states s, double momentum,
@@ -184,10 +174,11 @@ static uint32_t normalized(gradus_graph *g, const char *op, uint32_t x, int axis
     const gradus_shape kept = others_one(&shape, &channels);
     gradus_axes others;
     if (!batch_axes(g, op, x, axis, &others)) return 0;
-    const moments m = statistics(g, op, x, &others, &kept, &s, momentum);
-    uint32_t scale = reciprocal_root(g, m.variance, epsilon);
+    const moments m = statistics(g, op, x, &others, &kept, &s, momentum, epsilon == 0);
+    if (!m.variance) return 0;
+    uint32_t scale = reciprocal_root(g, &m, epsilon);
     if (s.gamma) scale = build_op2(g, OP_mul, scale, build_reshape(g, s.gamma, &kept));
-    return scaled(g, x, m.mean, scale, build_reshape(g, s.beta, &kept));
+    return scaled(g, x, &m, scale, build_reshape(g, s.beta, &kept));
 }
 
 /* The leading axes as one, where that is an extent: statistics of columns then, as of what most layers make. */

@@ -76,10 +76,15 @@ uint32_t compose_mean(gradus_graph *g, const char *name, uint32_t x, const gradu
 }
 
 static uint32_t var(gradus_graph *g, uint32_t x, const gradus_axes *axes, bool keepdims) {
-    const uint32_t mean = compose_mean(g, "var", x, axes, true);
-    if (!mean) return 0;
-    const uint32_t away = build_op2(g, OP_sub, x, build_broadcast(g, mean, &graph_node(g, x)->shape));
-    return compose_mean(g, "var", compose_square(g, away), axes, keepdims);
+    const gradus_shape *shape = &graph_node(g, x)->shape;
+    gradus_axes sorted;
+    moments m;
+    if (!compose_dtype(g, "var", x, DTYPES_FLOATS)) return 0;
+    if (!compose_axes(g, "var", axes, shape_rank(shape), &sorted)) return 0;
+    const gradus_shape to = compose_reduced_shape(shape, &sorted, keepdims);
+    if (compose_reduced_extent(shape, &sorted).factor == 0) return compose_mean(g, "var", x, axes, keepdims); /* NaN */
+    if (!compose_moments(g, "var", x, &sorted, false, &m)) return 0;
+    return build_reshape(g, compose_variance_of(g, &m), &to);
 }
 
 /* Axes that are no run of neighbours are brought together at the end first. */

@@ -63,6 +63,8 @@ GRADUS_API gradus_tensor gradus_dropout(gradus_tensor x, double rate);
 
 /* (x - mean) / sqrt(variance + epsilon) * gamma + beta (Ba et al. 2016), mean and variance (of the population) over the
  * last axis of x.  gamma and beta are any tensors of x's dtype and the last axis' shape, parameters mostly; {0} is none.
+ * Equal elements become beta, whatever their size and number, even where epsilon is 0; mean and variance have the digits
+ * that x has, as gradus_var's; and no square overflows: (1 2 3 4) * 1e30 in F32 is as (1 2 3 4).
  *     gradus_layer_norm(x, gamma, beta)
  *     gradus_layer_norm_with(x, gamma, beta, .axes = GRADUS_AXES(-2, -1))
  * Over several axes, gamma and beta have the extents of all of them, in the order that x has them. */
@@ -89,6 +91,7 @@ GRADUS_API gradus_tensor gradus_layer_norm_with(gradus_tensor x, gradus_tensor g
  * mode the two stand for mean and variance, and do not change.  Parameters NAME/gamma, NAME/beta and the two states have
  * the channels' shape and x's dtype; the states start at 0 and 1.  With .frozen_statistics an entry of training mode does
  * as one of inference mode.
+ * Equal elements, digits and large squares are as in gradus_layer_norm; a moving variance that overflows is infinite.
  *     gradus_batch_norm(x, .momentum = 0.9, .name = "bn1")
  * Errors: an x of rank 1, channels that are the batch, an extent of 0, options out of range. */
 typedef struct {

@@ -393,13 +393,18 @@ def reduced_count(n, x):
     return math.prod(x.v.shape[a] for a in n.axes)
 
 
+def on_the_way(n, magnitude):
+    """A sum of terms of that magnitude together may overflow before its last term."""
+    return np.where(np.isfinite(magnitude) & (magnitude >= LARGEST[n.dtype]), np.inf, 0.0)
+
+
 def total(n, x):
     if not is_float(n.dtype):
         return Value(x.v.sum(axis=n.axes, dtype=DTYPES[n.dtype]), x.e.sum(axis=n.axes))
     count, e = reduced_count(n, x), x.e.sum(axis=n.axes)
     roundings = min(count, 140 + count // 64)  # rules/order.h: the longest chain and what adds chains up
     magnitude = (np.abs(x.v) + x.e).sum(axis=n.axes)
-    return finish(n, x.v.sum(axis=n.axes), e + roundings * ROUNDING[n.dtype] * magnitude, e)
+    return finish(n, x.v.sum(axis=n.axes), e + roundings * ROUNDING[n.dtype] * magnitude + on_the_way(n, magnitude), e)
 
 
 def product(n, x):
@@ -435,7 +440,7 @@ def matmul(n, x, y):
     e = a @ y.e + x.e @ b + x.e @ y.e
     roundings = min(depth, 4096 + depth // 4096)
     operands_e = (x.e > 0) @ np.ones(b.shape) + np.ones(a.shape) @ (y.e > 0)
-    return finish(n, x.v @ y.v, e + roundings * ROUNDING[n.dtype] * (a @ b), operands_e)
+    return finish(n, x.v @ y.v, e + roundings * ROUNDING[n.dtype] * (a @ b) + on_the_way(n, a @ b), operands_e)
 
 
 def surely(indices, size):

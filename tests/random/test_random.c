@@ -160,7 +160,7 @@ static bool crashes_on_sine(void *user, gradus_graph *g) {
 
 static void check_shrinking(shrink_failing failing) {
     int shrunk = 0;
-    for (uint64_t seed = 1; seed <= 40 && shrunk < 3; seed++) {
+    for (uint64_t seed = 1; seed <= 400 && shrunk < 3; seed++) {
         gradus_graph *g = graph_for(seed);
         char *whole = text_of(g), *small = NULL;
         bool fails = has_sine(NULL, g);
