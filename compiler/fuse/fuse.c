@@ -20,7 +20,7 @@
 #include <assert.h>
 
 /* An expression is written into a kernel by recursion: its depth, not that of the graph, decides how much stack that takes. */
-enum { CHEAP = 4, KERNEL_VALUES = 400, EXPRESSION_NODES = 400, EXPRESSION_DEPTH = 24 };
+enum { CHEAP = 4, KERNEL_VALUES = 400, EXPRESSION_NODES = 400, EXPRESSION_DEPTH = 32 };
 
 static int op_weight(op_code op) {
     switch (op_infos[op].kind) {

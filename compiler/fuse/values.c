@@ -8,6 +8,9 @@
 #include <assert.h>
 #include <string.h>
 
+/* What recurses keeps its frame small: the locals of its rarer cases are not in it. */
+#define OWN_FRAME __attribute__((noinline))
+
 uint32_t fusion_buffer(fusion *f, uint32_t id) {
     fused_node *fn = &f->nodes[id];
     if (fn->buffer != NO_ID) return fn->buffer;
@@ -34,7 +37,7 @@ static uint32_t add_value(fusion *f, uint32_t at, value v) {
     return k->values.count - 1;
 }
 
-uint32_t fusion_load(fusion *f, uint32_t at, uint32_t id, const index_space *shape, const index_map *map) {
+OWN_FRAME uint32_t fusion_load(fusion *f, uint32_t at, uint32_t id, const index_space *shape, const index_map *map) {
     value v = {.kind = VALUE_LOAD, .node = id, .dtype = graph_node(f->g, id)->dtype};
     if (!index_access(map, shape, fusion_buffer(f, id), &v.at)) return NO_ID;
     return add_value(f, at, v);
@@ -65,8 +68,8 @@ static void pick_axes(const index_map *map, int from, int count, int first, inde
 }
 
 /* x[i, y[j], k] and x[i, y[i, j, k], k]: x is in memory, and one of its axes moves by a computed index. */
-static uint32_t gather_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
-                             uint32_t *force) {
+OWN_FRAME static uint32_t gather_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
+                                       uint32_t *force) {
     uint32_t x = n->inputs[0], y = n->inputs[1];
     if (!fusion_is_stored(f, x) && (!f->nodes[x].anchor || f->nodes[x].kernel == at)) {
         *force = f->nodes[x].anchor ? 0 : x;
@@ -93,16 +96,16 @@ static uint32_t gather_value(fusion *f, uint32_t at, const node *n, uint32_t id,
     return add_value(f, at, v);
 }
 
-static uint32_t op_value(fusion *f, uint32_t at, op_code op, gradus_dtype dtype, uint32_t id, uint32_t n_args,
-                         const uint32_t *args) {
+OWN_FRAME static uint32_t op_value(fusion *f, uint32_t at, op_code op, gradus_dtype dtype, uint32_t id, uint32_t n_args,
+                                   const uint32_t *args) {
     value v = {.kind = VALUE_OP, .op = op, .dtype = dtype, .node = id, .n_args = n_args};
     memcpy(v.args, args, sizeof *args * n_args);
     return add_value(f, at, v);
 }
 
 /* concat: the operand whose part of the axis the point is in; each is read through a guard. */
-static uint32_t concat_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
-                             uint32_t *force) {
+OWN_FRAME static uint32_t concat_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
+                                       uint32_t *force) {
     int axis = n->attr.axis, moving = -1;
     for (int d = 0; d < LOOP_MAX; d++) {
         if (map->axis[d] != axis) continue;
@@ -144,8 +147,8 @@ static uint32_t concat_value(fusion *f, uint32_t at, const node *n, uint32_t id,
     return result;
 }
 
-static uint32_t random_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
-                             uint32_t *force) {
+OWN_FRAME static uint32_t random_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
+                                       uint32_t *force) {
     value v = {.kind = VALUE_RANDOM, .node = id, .dtype = n->dtype, .n_args = 2, .stream = n->attr.stream};
     for (int i = 0; i < 2; i++) {
         index_map element = index_identity(0);
@@ -158,8 +161,8 @@ static uint32_t random_value(fusion *f, uint32_t at, const node *n, uint32_t id,
     return add_value(f, at, v);
 }
 
-static uint32_t moved_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
-                            uint32_t *force) {
+OWN_FRAME static uint32_t moved_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
+                                      uint32_t *force) {
     uint32_t x = n->inputs[0];
     index_map through = *map;
     switch (index_through(f->g, n, &through)) {
@@ -186,28 +189,35 @@ static uint32_t checked_value(fusion *f, uint32_t at, const node *n, const index
     return fusion_value(f, at, n->inputs[0], map, force);
 }
 
+/* What has no operands, at the points of a map. */
+OWN_FRAME static uint32_t source_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map) {
+    value v = {.dtype = n->dtype, .node = id};
+    if (n->op == OP_fill) {
+        v.kind = VALUE_FILL;
+        v.fill = n->attr.value;
+    } else if (n->op == OP_count) {
+        v.kind = VALUE_COUNT;
+        v.count = extent_of(n->attr.bound);
+    } else {
+        assert(n->op == OP_iota);
+        v.kind = VALUE_INDEX;
+        for (int d = 0; d < LOOP_MAX; d++)
+            if (map->axis[d] == n->attr.axis) v.at.stride[d] = map->step[d];
+        v.at.offset[0] = map->start[n->attr.axis];
+    }
+    return add_value(f, at, v);
+}
+
 static uint32_t inline_value(fusion *f, uint32_t at, const node *n, uint32_t id, const index_map *map,
                              uint32_t *force) {
     if (map->guarded && !op_is(n->op, MOVEMENT)) { /* points outside must not read the expression, but the fill */
         *force = id;
         return NO_ID;
     }
-    value v = {.dtype = n->dtype, .node = id};
     switch (n->op) {
     case OP_fill:
-        v.kind = VALUE_FILL;
-        v.fill = n->attr.value;
-        return add_value(f, at, v);
     case OP_count:
-        v.kind = VALUE_COUNT;
-        v.count = extent_of(n->attr.bound);
-        return add_value(f, at, v);
-    case OP_iota:
-        v.kind = VALUE_INDEX;
-        for (int d = 0; d < LOOP_MAX; d++)
-            if (map->axis[d] == n->attr.axis) v.at.stride[d] = map->step[d];
-        v.at.offset[0] = map->start[n->attr.axis];
-        return add_value(f, at, v);
+    case OP_iota: return source_value(f, at, n, id, map);
     case OP_random_uniform: return random_value(f, at, n, id, map, force);
     case OP_concat: return concat_value(f, at, n, id, map, force);
     case OP_take: case OP_take_along_axis: return gather_value(f, at, n, id, map, force);
