@@ -51,6 +51,13 @@ static inline void *must_allocate(size_t count, size_t bytes) {
 
 /* --- options ------------------------------------------------------------------------------------------------------- */
 
+/* At the end: what was printed must have arrived; a full disk is a failure. */
+static inline void check_output(void) {
+    if (!ferror(stdout) && !fflush(stdout)) return;
+    fprintf(stderr, "standard output: %s\n", strerror(errno));
+    _exit(1);
+}
+
 /* The settings of the command line; `defaults` are those that it does not name. */
 static inline settings parse(int argc, char **argv, settings defaults) {
     static const struct option names[] = {
@@ -59,6 +66,7 @@ static inline settings parse(int argc, char **argv, settings defaults) {
         {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0},
     };
     settings s = defaults;
+    atexit(check_output);
     if (!s.data) s.data = access("examples/data", R_OK) ? EXAMPLES_DATA : "examples/data";
     if (!s.out) s.out = "out";
     bool good = true;

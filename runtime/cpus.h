@@ -12,4 +12,8 @@ int32_t cpus_available(void);
  * rounded up; INT32_MAX where there is none. */
 int32_t cpus_cgroup2_quota(const char *root, const char *path);
 
+/* What the control groups of this process pay for, in CPUs rounded up, of version 1 and 2, with the groups above its own: the
+ * least; INT32_MAX where there is no quota.  /proc and the mounts are looked for below `prefix`. */
+int32_t cpus_quota(const char *prefix);
+
 #endif

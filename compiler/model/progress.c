@@ -5,7 +5,9 @@
 #include "model/fit.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum { CELLS = 20 };
@@ -15,7 +17,8 @@ void print_begin(fit *f) {
     if (!f->o.verbose) return;
     f->stream = f->o.stream ? f->o.stream : stdout;
     const int descriptor = fileno(f->stream);
-    f->bar = f->o.verbose == 1 && descriptor >= 0 && isatty(descriptor);
+    const char *terminal = getenv("TERM");
+    f->bar = f->o.verbose == 1 && descriptor >= 0 && isatty(descriptor) && terminal && strcmp(terminal, "dumb") != 0;
 }
 
 void print_epoch_begins(fit *f) {
@@ -48,12 +51,28 @@ static void put_times(const fit *f) {
     else fprintf(f->stream, "%.0fs/step", each);
 }
 
+/* How many characters a line of the terminal has; 80 where nobody says. */
+static int columns_of(FILE *stream) {
+    struct winsize size;
+    if (ioctl(fileno(stream), TIOCGWINSZ, &size) == 0 && size.ws_col) return size.ws_col;
+    const char *columns = getenv("COLUMNS");
+    const int number = columns ? atoi(columns) : 0;
+    return number > 0 ? number : 80;
+}
+
+/* The bar gives way where the line has no room for it and a figure. */
+static int cells_of(const fit *f) {
+    const int room = columns_of(f->stream) - 60;
+    return room > CELLS ? CELLS : room > 0 ? room : 0;
+}
+
 static void put_line(const fit *f) {
     const epoch_record *e = &f->now;
     if (f->bar) fprintf(f->stream, "\r");
     fprintf(f->stream, "%lld/%lld", (long long)e->batch, (long long)e->batches);
     if (f->bar) fprintf(f->stream, " ");
-    for (int64_t i = 0; f->bar && i < CELLS; i++) fputs(i < CELLS * e->batch / e->batches ? "━" : "─", f->stream);
+    const int cells = f->bar ? cells_of(f) : 0;
+    for (int i = 0; i < cells; i++) fputs(i < cells * e->batch / e->batches ? "━" : "─", f->stream);
     put_times(f);
     put_values(f, e->means, "");
     if (!isnan(e->validation[0])) put_values(f, e->validation, "val_");

@@ -247,6 +247,57 @@ static void test_quotas(void **state) {
     assert_int_equal(system(command), 0);
 }
 
+static void write_text(const char *root, const char *name, const char *text) {
+    char path[512], command[600];
+    snprintf(path, sizeof path, "%s%s", root, name);
+    snprintf(command, sizeof command, "mkdir -p \"$(dirname '%s')\"", path);
+    assert_int_equal(system(command), 0);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    fclose(f);
+}
+
+/* Trees as systemd, Docker and both versions at once have them: the process's own group, and those above it, decide. */
+static void test_own_quota(void **state) {
+    (void)state;
+    static const char version2[] = "30 23 0:26 / /sys/fs/cgroup rw,nosuid shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
+    static const char version1[] = "31 23 0:27 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
+                                   "32 23 0:28 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n";
+    static const char container[] = "33 23 0:27 /docker/1 /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n";
+    char root[] = "/tmp/gradus-quota-XXXXXX", command[64];
+    assert_non_null(mkdtemp(root));
+    assert_int_equal(cpus_quota(root), INT32_MAX);
+    write_text(root, "/proc/self/mountinfo", version2);
+    write_text(root, "/proc/self/cgroup", "0::/user.slice/run.scope\n");
+    assert_int_equal(cpus_quota(root), INT32_MAX);
+    write_text(root, "/sys/fs/cgroup/user.slice/cpu.max", "300000 100000\n");
+    assert_int_equal(cpus_quota(root), 3);
+    write_text(root, "/sys/fs/cgroup/user.slice/run.scope/cpu.max", "150000 100000\n");
+    assert_int_equal(cpus_quota(root), 2);
+    write_text(root, "/sys/fs/cgroup/user.slice/other.scope/cpu.max", "1000 100000\n"); /* somebody else's */
+    assert_int_equal(cpus_quota(root), 2);
+    write_text(root, "/proc/self/mountinfo", version1);
+    write_text(root, "/proc/self/cgroup", "5:cpuset:/c\n4:cpu,cpuacct:/a/b\n0::/user.slice/run.scope\n");
+    assert_int_equal(cpus_quota(root), INT32_MAX);
+    write_text(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_quota_us", "400000\n");
+    write_text(root, "/sys/fs/cgroup/cpu,cpuacct/a/cpu.cfs_period_us", "100000\n");
+    write_text(root, "/sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_quota_us", "-1\n");
+    write_text(root, "/sys/fs/cgroup/cpu,cpuacct/a/b/cpu.cfs_period_us", "100000\n");
+    write_text(root, "/sys/fs/cgroup/cpuset/c/cpu.cfs_quota_us", "1000\n");
+    assert_int_equal(cpus_quota(root), 4);
+    write_text(root, "/proc/self/mountinfo", container);
+    write_text(root, "/proc/self/cgroup", "4:cpu:/docker/1/inner\n");
+    write_text(root, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "500000\n");
+    write_text(root, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
+    assert_int_equal(cpus_quota(root), 5);
+    write_text(root, "/sys/fs/cgroup/cpu/inner/cpu.cfs_quota_us", "20000\n");
+    write_text(root, "/sys/fs/cgroup/cpu/inner/cpu.cfs_period_us", "10000\n");
+    assert_int_equal(cpus_quota(root), 2);
+    snprintf(command, sizeof command, "rm -r '%s'", root);
+    assert_int_equal(system(command), 0);
+}
+
 static void test_affinity(void **state) {
     (void)state;
     cpu_set_t before, one;
@@ -281,7 +332,7 @@ int main(void) {
         cmocka_unit_test(test_a_system_without_threads_to_give),
 #endif
         cmocka_unit_test(test_runs_allocate_nothing),
-        cmocka_unit_test(test_quotas),
+        cmocka_unit_test(test_quotas), cmocka_unit_test(test_own_quota),
         cmocka_unit_test(test_affinity),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
