@@ -3,8 +3,10 @@
  * Fitting a model: the same bits as a loop written by hand, validation, early stopping, callbacks, logs, schedules, and
  * what users are told.
  */
+#include "file.h"
 #include "model_data.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BATCH = 16 };
@@ -376,6 +378,36 @@ static void test_logs(void **state) {
     unlink(jsonl);
     unlink(csv);
     FAILS(gradus_model_fit(m, data, .log_jsonl = "no/such/folder/x"), GRADUS_ERROR_IO, "no/such/folder/x");
+    /* Whatever number a log gives an epoch: what comes after those that are done gives way. */
+    static const char *const epochs[] = {"2", "3", "9223372036854775807", "9223372036854775808",
+                                         "99999999999999999999999"};
+    for (size_t i = 0; i < sizeof epochs / sizeof *epochs; i++) {
+        for (int json = 0; json < 2; json++) {
+            char content[160];
+            const int n =
+                snprintf(content, sizeof content,
+                         json ? "{\"epoch\":1}\n{\"epoch\":%s}\n{\"epoch\":1}\n"
+                              : "epoch,loss,accuracy,learning_rate,seconds\n1,0,0,0,0\n%s,0,0,0,0\n1,0,0,0,0\n",
+                         epochs[i]);
+            write_file(jsonl, content, (size_t)n);
+            OK(gradus_model_fit(m, data, .initial_epoch = 1, .epochs = 2, .log_jsonl = json ? jsonl : NULL,
+                                .log_csv = json ? NULL : jsonl));
+            assert_int_equal(count_lines(file_contents(jsonl)), json ? 2 : 3);
+        }
+    }
+    unlink(jsonl);
+    /* What is no regular file is waited for by nobody. */
+    assert_int_equal(mkfifo(jsonl, 0600), 0);
+    for (int resumed = 0; resumed < 2; resumed++) {
+        alarm(60);
+        FAILS(gradus_model_fit(m, data, .initial_epoch = resumed, .epochs = 2, .log_jsonl = jsonl), GRADUS_ERROR_IO,
+              jsonl, "a pipe that nobody reads");
+        FAILS(gradus_model_fit(m, data, .initial_epoch = resumed, .epochs = 2, .log_csv = "/"), GRADUS_ERROR_IO,
+              "directory");
+        OK(gradus_model_fit(m, data, .initial_epoch = resumed, .epochs = 2, .log_csv = "/dev/null"));
+        alarm(0);
+    }
+    unlink(jsonl);
     gradus_history_free(&h);
     gradus_model_destroy(&m);
     gradus_data_destroy(&data);
