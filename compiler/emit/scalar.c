@@ -115,6 +115,9 @@ static llvm lanes_multiply_no_nan(const lane_call *c, const llvm *x) {
 static llvm lanes_divide_no_nan(const lane_call *c, const llvm *x) {
     return zero_unless_number(c, x[0], lanes_div(c, x));
 }
+static llvm lanes_multiply_or_zero(const lane_call *c, const llvm *x) {
+    return zero_unless_number(c, x[1], lanes_multiply_no_nan(c, x));
+}
 
 /* x if x is NaN, else the one that wins the comparison, else y: so a NaN in either place comes through. */
 static llvm extremum(const lane_call *c, llvm wins, const llvm *x) {

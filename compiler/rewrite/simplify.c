@@ -55,6 +55,7 @@ static bool when_power_of_two(const match *m) {
 
 static bool when_finite(const match *m) { return isfinite(fill_value(m)); }
 static bool when_not_zero(const match *m) { return fill_value(m) != 0; } /* nor is NaN */
+static bool when_finite_not_zero(const match *m) { return when_finite(m) && when_not_zero(m); }
 static bool when_number_not_zero(const match *m) { return when_not_zero(m) && !isnan(fill_value(m)); }
 
 /* Whether every value of one dtype is a value of the other. */

@@ -63,9 +63,7 @@ static uint32_t chain(D d, uint32_t a, uint32_t f) { return build_op2(d->g, OP_m
 static uint32_t over(D d, uint32_t a, uint32_t f) { return build_op2(d->g, OP_divide_no_nan, a, f); }
 
 /* a b, 0 where either is 0, whatever the other is. */
-static uint32_t chain_both(D d, uint32_t a, uint32_t b) {
-    return where(d, equal(d, a, zero(d, a)), chain(d, a, b), chain(d, b, a));
-}
+static uint32_t chain_both(D d, uint32_t a, uint32_t b) { return build_op2(d->g, OP_multiply_or_zero, a, b); }
 
 /* --- elementwise, one operand ------------------------------------------------------------------------------------ */
 
@@ -137,6 +135,11 @@ static void gradient_multiply_no_nan(D d) {
 static void gradient_divide_no_nan(D d) {
     TO(0, over(d, DR, Y));
     TO(1, neg(d, chain_both(d, R, over(d, DR, Y))));
+}
+
+static void gradient_multiply_or_zero(D d) {
+    TO(0, chain_both(d, DR, Y));
+    TO(1, chain_both(d, DR, X));
 }
 
 /* dx = y x^(y-1) dr, 0 where y is 0;  dy = r ln(x) dr, 0 where x <= 0.  What is not selected stays finite, so that the

@@ -153,7 +153,7 @@ static void zero_has_derivatives(op_code op, const plan *p) {
 /* Rules that select: what is not selected gets 0 whatever comes. */
 static bool selects(op_code op) {
     return op == OP_where || op == OP_relu || op == OP_abs || op == OP_maximum || op == OP_minimum || op == OP_pow ||
-           op == OP_multiply_no_nan || op == OP_divide_no_nan;
+           op == OP_multiply_no_nan || op == OP_multiply_or_zero || op == OP_divide_no_nan;
 }
 
 static void nan_stays_nan(op_code op, const plan *p) {

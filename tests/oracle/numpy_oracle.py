@@ -282,6 +282,12 @@ def no_nan(f):
     return rule
 
 
+def or_zero(n, x, y):
+    """x * y, but 0 where either is 0."""
+    by_x, by_y = no_nan(mul)(n, x, y), no_nan(mul)(n, y, x)
+    return Value(np.where(x.v == 0, by_x.v, by_y.v), np.maximum(by_x.e, by_y.e))
+
+
 def power(n, x, y):
     r = np.power(x.v, y.v)
     corners = [np.abs(np.power(x.v + a * x.e, y.v + b * y.e) - r) for a in (-1, 1) for b in (-1, 1)]
@@ -353,7 +359,8 @@ ELEMENTWISE = {
     'sin': lipschitz(np.sin), 'cos': lipschitz(np.cos),
     'isfinite': lambda n, x: Value(np.isfinite(x.v), np.where(np.isfinite(x.e), 0.0, np.inf)),
     'stop_gradient': lambda n, x: x, 'check_index': lambda n, x: x, 'cast': cast, 'where': where,
-    'add': add, 'sub': sub, 'mul': mul, 'multiply_no_nan': no_nan(mul), 'div': div, 'divide_no_nan': no_nan(div), 'pow': power,
+    'add': add, 'sub': sub, 'mul': mul, 'multiply_no_nan': no_nan(mul), 'multiply_or_zero': or_zero, 'div': div,
+    'divide_no_nan': no_nan(div), 'pow': power,
     'maximum': extremum(np.maximum), 'minimum': extremum(np.minimum),
     'less': compare(np.less), 'less_equal': compare(np.less_equal), 'equal': compare(np.equal),
     'logical_not': logical(np.logical_not), 'logical_and': logical(np.logical_and),

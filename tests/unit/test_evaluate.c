@@ -73,6 +73,10 @@ static int expect_float(op_code op, gradus_dtype d, long double a, long double b
         if (a == 0 && !(b - b == 0)) v = a;
         else return expect_float(OP_mul, d, a, b, r);
         break;
+    case OP_multiply_or_zero:
+        if (b == 0 && (a - a != 0)) v = b;
+        else return expect_float(OP_multiply_no_nan, d, a, b, r);
+        break;
     case OP_divide_no_nan:
         if (a == 0 && (b == 0 || b != b)) v = a;
         else return expect_float(OP_div, d, a, b, r);
