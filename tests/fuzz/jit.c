@@ -31,6 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         const gradus_status status =
             gradus_jit(g, gradus_compile_options(.max_batch = batches[0], .threads = threads), &p);
         fuzz_read(status, p);
+        FUZZ_REQUIRE(status != GRADUS_ERROR_COMPILER, "%s", gradus_last_error());
         gradus_program_destroy(&p);
     }
     gradus_graph_destroy(&g);
