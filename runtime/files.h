@@ -20,9 +20,20 @@
  * device are errors: opening or reading those may wait for ever.  GRADUS_ERROR_NOT_FOUND, GRADUS_ERROR_IO. */
 gradus_status file_open(const char *path, int *file, uint64_t *bytes);
 
+/* How much of a path is its folder, with the slash. */
+size_t path_folder(const char *path);
+
+/* Follows links up to a name that is none, whether there is a file of it or not, or to a link of /proc: that is no name of a
+ * file but stands for an open one.  Returns what went wrong, or 0. */
+int path_follow(const char *path, char target[PATH_MAX]);
+
+/* The descriptor that a path such as /dev/stdout or /dev/fd/3 stands for; -1 where it is none of this process.  What is written
+ * to it itself follows what was written before, while opening such a path again would begin at the file's begin. */
+int path_descriptor(const char *path);
+
 /* Opens a log, to be written in place: line by line, to be read while it grows.  With `resume` a regular file that is there
  * keeps its content, which may be read, and *resumed becomes true; else it begins empty.  What is no regular file, a
- * terminal, a pipe that somebody reads, is only written to.  GRADUS_ERROR_IO; then *stream is NULL. */
+ * terminal, a pipe that somebody reads, is only written to, and so is an open file, such as /dev/stdout.  GRADUS_ERROR_IO; then *stream is NULL. */
 gradus_status file_open_log(const char *path, bool resume, FILE **stream, bool *resumed);
 
 /* A file without a name for reading and writing, in $TMPDIR or else /tmp; `path` is what the message speaks of.  Its descriptor
@@ -41,7 +52,7 @@ typedef struct {
 
 /* Begins a file beside `path`, with the mode of the one that it is to replace.  A symbolic link stays, also one to nothing,
  * and what it points to is replaced.  What is no regular file, a terminal, a pipe that somebody reads, is written to
- * directly.
+ * directly, and so is an open file, such as /dev/stdout: from where it stands on.
  *
  * The file beside is called NAME.gradus-N.new, of a long NAME the beginning and a hash.  A process that is killed
  * leaves it, and `path` as it was; the next writer to the same path removes it, but never one that a living process writes

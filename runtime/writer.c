@@ -18,30 +18,6 @@ static gradus_status refuse(const writer *w, int code) {
 
 /* --- where to ----------------------------------------------------------------------------------------------------- */
 
-/* How much of a path is its folder, with the slash. */
-static size_t folder_length(const char *path) {
-    const char *slash = strrchr(path, '/');
-    return slash ? (size_t)(slash - path) + 1 : 0;
-}
-
-/* Follows links up to a name that is none, whether there is a file of it or not.  Returns what went wrong, or 0. */
-static int follow(const char *path, char target[PATH_MAX]) {
-    enum { MOST_LINKS = 40 };
-    char link[PATH_MAX];
-    size_t length = strlen(path);
-    if (length >= PATH_MAX) return ENAMETOOLONG;
-    memcpy(target, path, length + 1);
-    for (int links = 0; links < MOST_LINKS; links++) {
-        ssize_t n = readlink(target, link, sizeof link);
-        if (n < 0) return 0; /* no link; where it is something worse, opening says so */
-        size_t kept = link[0] == '/' ? 0 : folder_length(target);
-        if (kept + (size_t)n >= PATH_MAX) return ENAMETOOLONG;
-        memcpy(target + kept, link, (size_t)n);
-        target[kept + (size_t)n] = '\0';
-    }
-    return ELOOP;
-}
-
 /* A folder that may be written to but not read serves too, though it cannot be waited for. */
 static int open_folder(const char *path) {
     int folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -53,7 +29,7 @@ static int open_folder(const char *path) {
 
 /* Opens the folder of the target and keeps the target's name in it. */
 static gradus_status enter(writer *w, char target[PATH_MAX]) {
-    size_t length = folder_length(target);
+    size_t length = path_folder(target);
     const char *name = target + length, *folder = length ? target : ".";
     if (!*name) return refuse(w, *w->path ? EISDIR : ENOENT);
     if (strlen(name) >= sizeof w->name) return refuse(w, ENAMETOOLONG);
@@ -128,10 +104,15 @@ static int open_beside(writer *w) {
     return 0;
 }
 
-/* --- what is no regular file -------------------------------------------------------------------------------------- */
+/* --- what is not replaced ----------------------------------------------------------------------------------------- */
 
 /* A pipe that nobody reads is refused instead of waited for. */
 static gradus_status open_directly(writer *w, mode_t mode) {
+    int descriptor = path_descriptor(w->path);
+    if (descriptor >= 0) {
+        w->file = fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+        return w->file >= 0 ? GRADUS_OK : refuse(w, errno);
+    }
     int flags = O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | (S_ISREG(mode) ? O_TRUNC : 0);
     w->file = open(w->path, flags);
     if (w->file < 0 && errno == ENXIO && S_ISFIFO(mode))
@@ -144,17 +125,15 @@ static gradus_status open_directly(writer *w, mode_t mode) {
 
 gradus_status writer_begin(writer *w, const char *path) {
     char target[PATH_MAX];
-    struct stat there, found;
+    struct stat there, link;
     *w = (writer){.path = path, .file = -1, .folder = -1};
     bool exists = stat(path, &there) == 0;
     if (exists && !S_ISREG(there.st_mode)) return open_directly(w, there.st_mode);
-    int code = follow(path, target);
+    int code = path_follow(path, target);
+    /* Names such as /dev/stdout lead to open files: who holds those would not see a file in their place. */
+    if (!code && exists && lstat(target, &link) == 0 && S_ISLNK(link.st_mode)) return open_directly(w, there.st_mode);
     gradus_status status = code ? refuse(w, code) : enter(w, target);
     if (status != GRADUS_OK) return status;
-    /* Names such as /dev/stdout lead to open files that have no name, or no longer. */
-    if (exists && (fstatat(w->folder, w->name, &found, AT_SYMLINK_NOFOLLOW) != 0 || found.st_dev != there.st_dev ||
-                   found.st_ino != there.st_ino))
-        return open_directly(w, there.st_mode);
     /* A file that may not be written to is none to replace either. */
     if (exists && access(path, W_OK) != 0) return refuse(w, errno);
     code = open_beside(w);

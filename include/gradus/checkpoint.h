@@ -41,7 +41,7 @@ extern "C" {
 #endif
 
 /* Writes the state to a file.  One that is there is replaced; a symbolic link stays and its target, which need not be there,
- * is replaced.
+ * is replaced.  A pipe, and what is open (/dev/stdout, /dev/fd/3), is written to where it stands.
  * GRADUS_ERROR_UNINITIALIZED: there are no values yet.  GRADUS_ERROR_IO: the message has the path and the operating
  * system's reason.  GRADUS_ERROR_ARGUMENT: a state tensor has a name that the format cannot hold (one that is not
  * UTF-8, or "__metadata__").  GRADUS_ERROR_MEMORY, GRADUS_ERROR_BUSY. */

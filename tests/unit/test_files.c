@@ -333,29 +333,59 @@ static void test_a_pipe(void **state) {
     alarm(0);
 }
 
-/* /dev/fd/N leads to what is open there: a pipe, a file, a file that has no name any more. */
+/* The names of what a descriptor is open for: with /dev/stdout a shell's > FILE is such a one. */
+static bool name_of_open(int kind, int file, char name[64]) {
+    switch (kind) {
+    case 0: snprintf(name, 64, "/dev/fd/%d", file); break;
+    case 1: snprintf(name, 64, "/proc/self/fd/%d", file); break;
+    case 2: snprintf(name, 64, "/proc/%d/fd/%d", (int)getpid(), file); break;
+    default: /* a link of one's own to it */
+        snprintf(name, 64, "/dev/fd/%d", file);
+        unlink(link_path);
+        assert_int_equal(symlink(name, link_path), 0);
+        strcpy(name, link_path);
+    }
+    return access(name, F_OK) == 0;
+}
+enum { NAMES_OF_OPEN = 4 };
+
+/* What is open is written to where it stands, after what was written before: a pipe, a file, one that has no name any more. */
 static void test_open_files(void **state) {
     (void)state;
-    char name[32], got[8] = "";
-    int pipes[2];
-    assert_int_equal(pipe(pipes), 0);
-    snprintf(name, sizeof name, "/dev/fd/%d", pipes[1]);
-    if (access(name, F_OK) != 0) skip();
-    assert_int_equal(put(name, "flow"), GRADUS_OK);
-    assert_int_equal(read(pipes[0], got, sizeof got), 4);
-    close(pipes[0]);
-    close(pipes[1]);
-    write_file(path, "old", 3);
-    int file = open(path, O_RDWR);
-    snprintf(name, sizeof name, "/dev/fd/%d", file);
-    assert_int_equal(put(name, "new"), GRADUS_OK);
-    assert_holds(path, "new");
-    close(file);
-    file = open(path, O_RDWR);
-    assert_int_equal(unlink(path), 0);
-    assert_int_equal(put(name, "then"), GRADUS_OK);
-    assert_int_equal(read(file, got, sizeof got), 4);
-    close(file);
+    for (int kind = 0; kind < NAMES_OF_OPEN; kind++) {
+        char name[64], got[32] = "";
+        int pipes[2];
+        assert_int_equal(pipe(pipes), 0);
+        if (!name_of_open(kind, pipes[1], name)) skip();
+        assert_int_equal(put(name, "flow"), GRADUS_OK);
+        assert_int_equal(read(pipes[0], got, sizeof got), 4);
+        close(pipes[0]);
+        close(pipes[1]);
+        for (int named = 0; named < 2; named++) {
+            int file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+            bool resumed;
+            FILE *log;
+            if (!named) unlink(path);
+            assert_int_equal(write(file, "before ", 7), 7);
+            assert_true(name_of_open(kind, file, name));
+            assert_int_equal(put(name, "whole "), GRADUS_OK);
+            assert_int_equal(file_open_log(name, true, &log, &resumed), GRADUS_OK);
+            assert_false(resumed);
+            fprintf(log, "log ");
+            fclose(log);
+            assert_int_equal(write(file, "after", 5), 5);
+            assert_int_equal(pread(file, got, sizeof got, 0), 22);
+            assert_memory_equal(got, "before whole log after", 22);
+            close(file);
+        }
+        int file = open(path, O_RDONLY);
+        assert_true(name_of_open(kind, file, name));
+        assert_int_equal(put(name, "no"), GRADUS_ERROR_IO); /* which stays as it is */
+        assert_holds(path, "before whole log after");
+        close(file);
+        unlink(path);
+        unlink(link_path);
+    }
     assert_int_equal(entries(), 0);
 }
 
