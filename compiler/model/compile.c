@@ -241,7 +241,7 @@ static gradus_status compile(compilation *c) {
     if (c->o.max_batch < 0) return wrong(c, ".max_batch is %lld; right is 1 or more", (long long)c->o.max_batch);
     m->training = (model_training){.loss = c->o.loss,
                                    .seed = c->o.seed,
-                                   .max_batch = c->o.max_batch ? c->o.max_batch : MODEL_BATCH,
+                                   .max_batch = c->o.max_batch ? c->o.max_batch : MODEL_MAX_BATCH,
                                    .threads = c->o.threads,
                                    .check_nan = c->o.check_nan};
     c->last = &m->layers.items[m->layers.count - 1];

@@ -93,7 +93,9 @@ struct gradus_model {
     int64_t epochs_trained; /* since the model was compiled first */
 };
 
-enum { MODEL_BATCH = 32 };
+/* What fits and programs are made for where nothing is said.  In batches of 32 evaluation takes a fifth more time than in those
+ * of 256, and in larger ones no less (784-512-10 on AVX-512). */
+enum { MODEL_BATCH = 32, MODEL_MAX_BATCH = 256 };
 
 /* Keeps this thread's last error, which it sets, as the model's. */
 gradus_status model_fail(gradus_model *m, gradus_status status, const char *format, ...) PRINTF_LIKE(3, 4);

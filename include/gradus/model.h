@@ -214,9 +214,9 @@ typedef struct {
     gradus_dtype label_dtype;   /* of the data's labels, where it is not GRADUS_I32 for class numbers, the output's dtype
                                    for others */
     uint64_t seed;              /* of the parameters' first values and of random numbers; default 0 */
-    int64_t max_batch;          /* how many rows the program takes at once where it is made before the first fit, to be
-                                   loaded, evaluated, to predict; default 32.  A fit with larger batches makes it anew;
-                                   evaluation and validation go on in batches of so many rows */
+    int64_t max_batch;          /* how many rows the program takes at once, at least; default 256.  A fit with larger batches
+                                   makes it anew.  Evaluation and validation are in batches of so many rows, whatever those
+                                   of the fit: more memory for larger ones, more time for much smaller ones */
     int32_t threads;            /* as in gradus_compile_options, */
     bool check_nan;             /* this too */
     uint64_t reserved_[4];

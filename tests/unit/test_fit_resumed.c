@@ -118,7 +118,7 @@ static gradus_model *make(const config *c, uint64_t seed) {
     gradus_model_add(m, gradus_layer_dense(.units = CLASSES));
     OK(gradus_model_compile(m, .optimizer = gradus_adam(.learning_rate = c->rate),
                             .loss = GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY, .metrics = GRADUS_ACCURACY, .seed = seed,
-                            .threads = 1));
+                            .threads = 1, .max_batch = 32)); /* evaluated in several batches */
     return m;
 }
 

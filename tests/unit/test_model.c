@@ -415,6 +415,9 @@ static void test_wrong_compilations(void **state) {
     gradus_entry_info entry;
     OK(gradus_program_entry(gradus_model_program(m), 2, &entry));
     assert_true(strcmp(entry.name, "predict") == 0 && entry.max_batch == 7);
+    OK(gradus_model_compile(m, .loss = sparse));
+    OK(gradus_program_entry(gradus_model_program(m), 2, &entry));
+    assert_int_equal(entry.max_batch, 256);
     gradus_model_destroy(&m);
     m = two_layers();
     OK(gradus_model_add(m, gradus_layer_activation(.activation = GRADUS_SIGMOID, .name = "squash")));
