@@ -65,6 +65,22 @@ static bool fixed_axis(gradus_graph *g, const node *n, uint32_t of, const char *
     return false;
 }
 
+/* What a node holds is 0 or 1 where it is bool: a constant's elements, and the value of a fill or a pad. */
+static bool bools_valid(gradus_graph *g, const node *n) {
+    if (n->dtype != GRADUS_BOOL) return true;
+    if (op_infos[n->op].attributes & ATTR_VALUE && n->attr.value.u8 > 1) {
+        compose_fail(g, op_name(n->op), "the value is %u; a bool is 0 or 1", n->attr.value.u8);
+        return false;
+    }
+    const unsigned char *elements = n->attr.data;
+    for (size_t i = 0; i < n->attr.bytes; i++) {
+        if (elements[i] <= 1) continue;
+        compose_fail(g, op_name(n->op), "element %zu is %u; a bool is 0 or 1", i, elements[i]);
+        return false;
+    }
+    return true;
+}
+
 /* --- sources --------------------------------------------------------------------------------------------------- */
 
 static bool infer_given(gradus_graph *g, node *n) {
@@ -105,7 +121,7 @@ static bool infer_given(gradus_graph *g, node *n) {
         compose_fail(g, op, "shape %s; it is a scalar", shape_text(g, &n->shape));
         return false;
     }
-    return true;
+    return bools_valid(g, n);
 }
 
 static bool infer_training(gradus_graph *g, node *n) {
@@ -260,7 +276,7 @@ static bool infer_pad(gradus_graph *g, node *n) {
         compose_fail(g, op_name(n->op), "an extent does not fit 64 bits");
         return false;
     }
-    return result(g, n, x->dtype, &to);
+    return result(g, n, x->dtype, &to) && bools_valid(g, n);
 }
 
 static bool infer_concat(gradus_graph *g, node *n) {

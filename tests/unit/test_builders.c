@@ -274,6 +274,7 @@ static void test_mistakes(void **state) {
     FAILS(gradus_constant(g, GRADUS_F32, GRADUS_SHAPE(3), "1234", 4), "4 bytes of data; f32 (3) has 12");
     FAILS(gradus_constant(g, GRADUS_F32, GRADUS_SHAPE(B), "1234", 4), "has the run-time batch in it");
     FAILS(gradus_constant(g, GRADUS_BOOL, GRADUS_SHAPE(2), "\1\2", 2), "element 1 is 2; a bool is 0 or 1");
+    FAILS(gradus_state(g, "s", GRADUS_BOOL, GRADUS_SHAPE(2), gradus_from("\3\1", 2)), "element 0 is 3; a bool is 0 or 1");
     FAILS(F32((int64_t)1 << 40, (int64_t)1 << 40), "more than 2^62 bytes");
     FAILS(input(GRADUS_F32, (gradus_shape){{9}}), "rank 9");
     FAILS(gradus_softmax(F32(), 0), "axis 0 of a scalar");
