@@ -10,6 +10,8 @@
  */
 #include "ir/call.h"
 
+#include <float.h>
+
 static uint32_t fixed(gradus_graph *g, uint32_t x) { return build_op(g, OP_stop_gradient, x); }
 
 uint32_t compose_units(gradus_graph *g, uint32_t x, const moments *m) {
@@ -25,16 +27,16 @@ bool compose_moments(gradus_graph *g, const char *op, uint32_t x, const gradus_a
     const uint32_t largest = compose_reduce(g, op, OP_max, x, axes, true),
                    least = compose_reduce(g, op, OP_min, x, axes, true);
     if (!mean || !largest || !least) return false;
-    m->shift = fixed(g, build_op2(g, OP_minimum, build_op2(g, OP_maximum, mean, least), largest));
+    /* It is NaN where sums of finite elements overflow in both directions. */
+    const uint32_t known = build_op3(g, OP_where, build_op2(g, OP_equal, mean, mean), mean, compose_like(g, mean, 0));
+    m->shift = fixed(g, build_op2(g, OP_minimum, build_op2(g, OP_maximum, known, least), largest));
     const uint32_t distance = fixed(
         g, build_op2(g, OP_maximum, build_op2(g, OP_sub, largest, m->shift), build_op2(g, OP_sub, m->shift, least)));
-    /* 10^8 squares of the bound have a sum that f32 holds. */
-    const uint32_t bound = compose_like(g, distance,
-                                        always ? 0
-                                        : f32  ? 1e15
-                                               : 1e150),
-                   one = compose_like(g, distance, 1);
-    m->unit = build_op3(g, OP_where, build_op2(g, OP_less, bound, distance), distance, one);
+    /* 10^8 squares of the bound have a sum that f32 holds; 1 / the least unit is finite. */
+    const uint32_t one = compose_like(g, distance, 1), least_unit = compose_like(g, distance, f32 ? FLT_MIN : DBL_MIN);
+    const uint32_t bound = compose_like(g, distance, always ? 0 : f32 ? 1e15 : 1e150);
+    m->unit = build_op3(g, OP_where, build_op2(g, OP_less, bound, distance),
+                        build_op2(g, OP_maximum, distance, least_unit), one);
     m->per_unit = build_op2(g, OP_div, one, m->unit);
     const uint32_t units = compose_units(g, x, m);
     m->centre = compose_mean(g, op, units, axes, true);

@@ -21,7 +21,9 @@ bool compose_soften(gradus_graph *g, const char *op, uint32_t x, const gradus_ax
     /* An infinite element is one of the largest, though the difference of infinities is NaN. */
     const uint32_t infinite = build_op2(g, OP_equal, x, compose_like(g, x, INFINITY));
     s->below = build_op3(g, OP_where, infinite, compose_like(g, x, 0), build_op2(g, OP_sub, x, fixed));
-    s->exp = build_op(g, OP_exp, s->below);
+    /* An exponential of 0 has derivatives of 0, whatever arrives: that of p log p, where p is 0, is infinite. */
+    const uint32_t exp = build_op(g, OP_exp, s->below), zero = compose_like(g, exp, 0);
+    s->exp = build_op3(g, OP_where, build_op2(g, OP_equal, exp, zero), zero, exp);
     return s->exp != 0;
 }
 
@@ -47,7 +49,7 @@ static bool soften_axis(gradus_graph *g, const char *op, uint32_t x, int axis, s
 uint32_t compose_softmax(gradus_graph *g, uint32_t x, int axis) {
     softened s;
     if (!soften_axis(g, "softmax", x, axis, &s)) return 0;
-    return build_op2(g, OP_div, s.exp, build_broadcast(g, sum_of(g, &s, true), &graph_node(g, x)->shape));
+    return build_op2(g, OP_divide_no_nan, s.exp, build_broadcast(g, sum_of(g, &s, true), &graph_node(g, x)->shape));
 }
 
 gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis) {

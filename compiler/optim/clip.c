@@ -41,10 +41,12 @@ static uint32_t by_norm(gradus_graph *g, gradus_tensors grads, double limit, uin
     return 0;
 }
 
-/* The norm of all is that of the norms. */
+/* The norm of all is that of the norms, of the widest dtype. */
 static uint32_t global_norm(gradus_graph *g, gradus_tensors grads) {
     static const char name[] = "clip_global_norm";
-    const gradus_dtype dtype = node_of(grads.items[0])->dtype;
+    gradus_dtype dtype = GRADUS_F32;
+    for (size_t i = 0; i < grads.count; i++)
+        if (node_of(grads.items[i])->dtype == GRADUS_F64) dtype = GRADUS_F64;
     uint32_t *norms = ARENA_ARRAY(&g->memory, uint32_t, grads.count);
     for (size_t i = 0; i < grads.count; i++) {
         const uint32_t norm = compose_norm(g, name, grads.items[i].id, &GRADUS_ALL_AXES, false);
@@ -58,7 +60,7 @@ static uint32_t global_norm(gradus_graph *g, gradus_tensors grads) {
 static uint32_t by_global_norm(gradus_graph *g, gradus_tensors grads, double limit, uint32_t *clipped) {
     const uint32_t norm = global_norm(g, grads), scale = norm ? scale_for(g, norm, limit) : 0;
     for (size_t i = 0; i < grads.count && scale; i++) clipped[i] = scaled(g, grads.items[i].id, scale);
-    return norm;
+    return norm ? in_dtype(g, norm, node_of(grads.items[0])->dtype) : 0;
 }
 
 static bool check(gradus_graph *g, const char *name, gradus_tensors grads, const char *what, double limit) {

@@ -13,7 +13,7 @@
  * the gradient of where(x > 0, log x, 0) is 0 at 0, where log has 1/0, and so are derivatives of higher order of what is
  * not chosen.  This holds for every operation but matmul, whose sums hold 0 times infinity as any does, and
  * gradus_custom.  A cotangent that is NaN stays NaN, but where nothing flows whatever arrives: to what where, relu,
- * maximum, minimum, max or min did not choose.
+ * maximum, minimum, max or min did not choose, and to elements that gradus_softmax makes 0.
  *
  * Where the result of maximum, minimum, max or min is NaN, so is the gradient of all that it was chosen from, if the
  * cotangent is not 0; so it is with clip, which is made of them.  relu at NaN passes the cotangent on.

@@ -40,7 +40,9 @@ GRADUS_API gradus_tensor gradus_softplus(gradus_tensor x);
 
 /* e^x / sum(e^x) along an axis, with the largest element taken out first.  Of a row (the elements along the axis) that is
  * all -infinity, as where all of it is masked, it is 0, and so are its derivatives; infinite elements share 1 equally
- * among them, with derivatives 0.  A NaN makes its row NaN. */
+ * among them, with derivatives 0.  A NaN makes its row NaN.  Where it is 0, its derivatives are 0 even if what arrives is
+ * infinite: the entropy of p = gradus_softmax(z, -1), minus the sum of gradus_multiply_no_nan(p, gradus_log_softmax(z, -1)),
+ * has its gradient where some of z are masked, too. */
 GRADUS_API gradus_tensor gradus_softmax_at(const char *file, int line, gradus_tensor x, int axis);
 GRADUS_API gradus_tensor gradus_softmax(gradus_tensor x, int axis);
 #define gradus_softmax(...) gradus_softmax_at(GRADUS_HERE_, __VA_ARGS__)

@@ -80,6 +80,25 @@ GUARDED_TEST(formulas_and_special_values) {
     begin(NULL);
 }
 
+/* What f32 cannot hold, the norm of the others does: that gradients are of two dtypes costs none of them its digits. */
+GUARDED_TEST(norms_of_two_dtypes) {
+    static const double sizes[] = {1e300, 1e-300};
+    for (int k = 0; k < 2; k++) {
+        begin(NULL);
+        gradus_tensor a = given("a", GRADUS_F32, GRADUS_SCALAR), b = given("b", GRADUS_F64, GRADUS_SCALAR), norm;
+        set(&values_of[a.id], 0, (scalar){.f32 = k == 0 ? 3 : 0});
+        set(&values_of[b.id], 0, (scalar){.f64 = sizes[k]});
+        gradus_tensors out = gradus_clip_global_norm(GRADUS_TENSORS(a, b), 1, &norm);
+        const uint32_t ids[] = {out.items[0].id, out.items[1].id, norm.id};
+        array got[3];
+        assert_int_equal(gradus_dtype_of(norm), GRADUS_F32);
+        evaluate_nodes(g, 3, ids, 3, got);
+        assert_clipped((size_t)k, "f32", element(&got[0], 0), 0);
+        assert_true(element(&got[1], 0) == (k == 0 ? 1 : 1e-300));
+        assert_clipped((size_t)k, "norm", element(&got[2], 0), k == 0 ? INF : 0);
+    }
+}
+
 static void test_compiled(void **state) {
     (void)state;
     gradus_tensor a = given("a", GRADUS_F32, GRADUS_SHAPE(GRADUS_BATCH, 21)), norm;
@@ -111,6 +130,7 @@ static void test_errors(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {TEST(formulas_and_special_values), TEST(test_compiled), TEST(test_errors)};
+    const struct CMUnitTest tests[] = {TEST(formulas_and_special_values), TEST(norms_of_two_dtypes),
+                                       TEST(test_compiled), TEST(test_errors)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -261,6 +261,55 @@ static void test_activations(void **state) {
             }
 }
 
+/* --- entropies ------------------------------------------------------------------------------------------------------- */
+
+static gradus_tensor entropy_of_logs(gradus_tensor x) {
+    return gradus_multiply_no_nan(gradus_softmax(x, -1), gradus_log_softmax(x, -1));
+}
+
+static gradus_tensor entropy_of_shares(gradus_tensor x) {
+    gradus_tensor p = gradus_softmax(x, -1);
+    return gradus_multiply_no_nan(p, gradus_log(p));
+}
+
+static gradus_tensor entropy_of_some(gradus_tensor x) {
+    gradus_tensor p = gradus_softmax(x, -1), none = gradus_like(x, 0);
+    return gradus_where(gradus_greater(p, none), gradus_mul(p, gradus_log(p)), none);
+}
+
+/* p log p, whose derivative by p is infinite where p is 0: by the logits it is p (log p + entropy), which is 0 there.  The
+ * logits have a factor, too, by which the derivatives are finite though a logit is infinite. */
+static void test_entropies(void **state) {
+    (void)state;
+    static const struct {
+        double x[3], entropy, gradient[3];
+    } cases[] = {
+        {{-INF, 0, 1}, 0.58220310093, {0, 0.19661193324, -0.19661193324}},
+        {{-1e4, 0, 1}, 0.58220310093, {0, 0.19661193324, -0.19661193324}},
+        {{-INF, 5, -INF}, 0, {0, 0, 0}},
+        {{-INF, -INF, -INF}, 0, {0, 0, 0}},
+        {{1, INF, 2}, 0, {0, 0, 0}},
+    };
+    static gradus_tensor (*const forms[])(gradus_tensor) = {entropy_of_logs, entropy_of_shares, entropy_of_some};
+    static const double ones[3] = {1, 1, 1}, any[3] = {ANY, ANY, ANY};
+    for (int k = 0; k < 2; k++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+            for (int form = 0; form < 3; form++) {
+                make_graph(NULL);
+                gradus_tensor x = constant(dtypes[k], GRADUS_SHAPE(1, 3), cases[i].x),
+                              factor = constant(dtypes[k], GRADUS_SCALAR, ones);
+                gradus_tensor entropy = gradus_neg(summed(forms[form](x))), dx = gradus_gradient(entropy, x);
+                gradus_tensor scaled = gradus_neg(summed(forms[form](gradus_mul(x, factor))));
+                gradus_tensor slope = gradus_gradient(scaled, factor);
+                compare("entropy", entropy, &cases[i].entropy);
+                compare("entropy's gradient", dx, cases[i].gradient);
+                compare("entropy's second derivative", gradus_gradient(weighed(dx), x), any);
+                if (cases[i].x[1] != INF)
+                    compare("entropy's second derivative by a factor", gradus_gradient(slope, factor), any);
+                free_graph(NULL);
+            }
+}
+
 /* --- gelu's tail --------------------------------------------------------------------------------------------------- */
 
 /* Against the C library's long double: the largest errors in units of the last place, and of the derivative relatively. */
@@ -298,8 +347,9 @@ static void test_gelu_tail(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows),   cmocka_unit_test(test_classes),     cmocka_unit_test(test_soft_labels),
-        cmocka_unit_test(test_binary), cmocka_unit_test(test_activations), cmocka_unit_test(test_gelu_tail),
+        cmocka_unit_test(test_rows),      cmocka_unit_test(test_classes),     cmocka_unit_test(test_soft_labels),
+        cmocka_unit_test(test_binary),    cmocka_unit_test(test_activations), cmocka_unit_test(test_gelu_tail),
+        cmocka_unit_test(test_entropies),
     };
     return cmocka_run_group_tests_name("infinite", tests, NULL, NULL);
 }

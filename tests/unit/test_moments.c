@@ -141,6 +141,8 @@ static const struct {
     {GRADUS_F32, {1, 2, 3, 4}, 1.25},
     {GRADUS_F32, {1e30, 2e30, 3e30, 4e30}, INFINITY},
     {GRADUS_F32, {-1.5e38, -0.5e38, 0.5e38, 1.5e38}, INFINITY},
+    {GRADUS_F32, {-3.3e38, -1.1e38, 1.1e38, 3.3e38}, INFINITY}, /* whose sums may be of opposite infinities */
+    {GRADUS_F64, {-1.7e308, -1.7e308 / 3, 1.7e308 / 3, 1.7e308}, INFINITY},
     {GRADUS_F32, {0.25e38, 1.25e38, 2.25e38, 3.25e38}, INFINITY},
     {GRADUS_F64, {1e300, 2e300, 3e300, 4e300}, INFINITY},
     {GRADUS_F64, {-1.5e308, -0.5e308, 0.5e308, 1.5e308}, INFINITY},
@@ -179,6 +181,22 @@ static void test_exact(void **state) {
     (void)state;
     for (size_t i = 0; i < sizeof exact / sizeof *exact; i++)
         for (layout how = ROW; how < LAYOUTS; how++) check_exact(i, how);
+}
+
+/* Elements that are multiples of the least number, whose reciprocal is infinite. */
+static void test_least(void **state) {
+    (void)state;
+    for (int k = 0; k < 2; k++)
+        for (int digits = 0; digits < 24; digits += 4)
+            for (layout how = ROW; how < LAYOUTS; how++) {
+                const double unit = ldexp(1, (k == 0 ? -149 : -1074) + digits),
+                             x[4] = {unit, 2 * unit, 3 * unit, 4 * unit};
+                double got[4];
+                make_graph(NULL);
+                values(layer(arranged(dtypes[k], how, 4, x), how, GRADUS_ZERO), 1, got);
+                for (int j = 0; j < 4; j++) assert_close("layer_norm", got[j], steps[j], k == 0 ? 4e-7 : 1e-15);
+                free_graph(NULL);
+            }
 }
 
 static void test_exact_in_batches(void **state) {
@@ -229,7 +247,7 @@ static void test_offsets(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_equal_elements),   cmocka_unit_test(test_equal_in_batches), cmocka_unit_test(test_exact),
-        cmocka_unit_test(test_exact_in_batches), cmocka_unit_test(test_offsets),
+        cmocka_unit_test(test_exact_in_batches), cmocka_unit_test(test_offsets),          cmocka_unit_test(test_least),
     };
     return cmocka_run_group_tests_name("moments", tests, NULL, NULL);
 }
