@@ -28,11 +28,23 @@ static const char *reshape_hint(gradus_graph *g, const char *what, const gradus_
     return hint.data;
 }
 
+/* The extent of an axis, counted from 1 at the end; 1 before the first. */
+static int64_t dim_from_end(const gradus_shape *s, int back) {
+    return back <= shape_rank(s) ? shape_dim(s, shape_rank(s) - back) : 1;
+}
+
 /* Whether broadcasting to the shape of y repeats elements of x. */
 static bool grows(const gradus_shape *x, const gradus_shape *y) {
-    for (int back = 1; back <= shape_rank(y); back++) {
-        const int64_t mine = back <= shape_rank(x) ? shape_dim(x, shape_rank(x) - back) : 1;
-        if (mine == 1 && shape_dim(y, shape_rank(y) - back) != 1) return true;
+    for (int back = 1; back <= shape_rank(y); back++)
+        if (dim_from_end(x, back) == 1 && dim_from_end(y, back) != 1) return true;
+    return false;
+}
+
+/* Whether extents of an axis differ, none of which is 1. */
+static bool clash(const gradus_shape *x, const gradus_shape *y) {
+    for (int back = 1; back <= shape_rank(x); back++) {
+        const int64_t a = dim_from_end(x, back), b = dim_from_end(y, back);
+        if (a != b && a != 1 && b != 1) return true;
     }
     return false;
 }
@@ -42,10 +54,15 @@ static bool grows(const gradus_shape *x, const gradus_shape *y) {
 static bool loss_pair(gradus_graph *g, const char *op, const char *second, uint32_t *x, uint32_t *y) {
     const gradus_shape *xs = &graph_node(g, *x)->shape, *ys = &graph_node(g, *y)->shape;
     if (!grows(xs, ys) || !grows(ys, xs)) return compose_pair(g, op, DTYPES_FLOATS, x, y);
+    const char *hint = reshape_hint(g, second, ys, xs);
     gradus_shape all;
+    if (*hint && clash(xs, ys)) {
+        compose_fail(g, op, "shapes %s and %s do not broadcast%s", shape_text(g, xs), shape_text(g, ys), hint);
+        return false;
+    }
     if (!compose_shape(g, op, (uint32_t[]){*x, *y}, 2, &all)) return false;
     compose_fail(g, op, "shapes %s and %s would broadcast to %s, each row against all rows%s", shape_text(g, xs),
-                 shape_text(g, ys), shape_text(g, &all), reshape_hint(g, second, ys, xs));
+                 shape_text(g, ys), shape_text(g, &all), hint);
     return false;
 }
 

@@ -85,6 +85,11 @@ static void test_messages(void **state) {
          "shapes (2B, 1) and (1, 2B) would broadcast to (2B, 2B), each row against all rows; write "
          "gradus_reshape(SECOND, "
          "GRADUS_SHAPE(2 * GRADUS_BATCH, 1))"},
+        {GRADUS_SHAPE(GRADUS_BATCH, 3, 1), GRADUS_SHAPE(GRADUS_BATCH, 3),
+         "shapes (B, 3, 1) and (B, 3) do not broadcast; write gradus_reshape(SECOND, GRADUS_SHAPE(GRADUS_BATCH, 3, 1))"},
+        {GRADUS_SHAPE(5, 3), GRADUS_SHAPE(1, 5, 1, 3),
+         "shapes (5, 3) and (1, 5, 1, 3) would broadcast to (1, 5, 5, 3), each row against all rows; write "
+         "gradus_reshape(SECOND, GRADUS_SHAPE(5, 3))"},
         {GRADUS_SHAPE(8, 1), GRADUS_SHAPE(3),
          "shapes (8, 1) and (3) would broadcast to (8, 3), each row against all rows"},
     };
