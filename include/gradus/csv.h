@@ -30,7 +30,7 @@ typedef struct {
     bool header;              /* the first record has the columns' names */
     char delimiter;           /* between fields: ',' */
     const char *label;        /* the column of labels; NULL: none */
-    gradus_dtype label_dtype; /* I32; F32 and F64: labels are numbers, unless label_names says that they are names */
+    gradus_dtype label_dtype; /* I32, or that of `like`; F32 and F64: labels are numbers, unless label_names says that they are names */
     bool label_names;         /* labels are names of classes even where they look like numbers */
     bool standardize;         /* features with mean 0 and variance 1 */
     bool missing; /* a feature that is empty, "?", NA, N/A, NaN, null or infinite is a NaN; default: an error */
@@ -57,7 +57,7 @@ typedef struct {
  * counts as 1.  Missing values are no part of mean and deviation and become 0, the mean.  Rows that are later split off
  * for testing have been part of them.
  *
- * With `like`, names and numbers of classes are that data set's, and the features are standardised with its means and
+ * With `like`, names and numbers of classes are that data set's, and without label_dtype the labels' dtype; and the features are standardised with its means and
  * deviations if it is.  Its feature columns must have the same number and names.
  *
  * GRADUS_ERROR_NOT_FOUND (file, column), GRADUS_ERROR_IO, GRADUS_ERROR_ARGUMENT (options), GRADUS_ERROR_MEMORY,

@@ -34,7 +34,8 @@ static const char *advice(const table *t, const csv_field *f) {
     case CSV_WORDS: break;
     }
     if (t->columns.count == 1 && strpbrk(f->text, ",;\t| ")) return "; what stands between fields is set by .delimiter";
-    if (strspn(f->text, "+-0123456789eE,") == f->length) return "; numbers have a decimal point, not a comma";
+    if (strchr(f->text, ',') && strspn(f->text, "+-0123456789eE,") == f->length)
+        return "; numbers have a decimal point, not a comma";
     return t->rows == 0 && !t->o.header ? "; if this line names the columns, set .header"
                                         : "; columns that are no features go to .label or .skip";
 }
@@ -227,7 +228,7 @@ static gradus_status check_options(const char *where, gradus_csv_options *o) {
  * floats asks for numbers. */
 static csv_labels labels_asked_for(const gradus_csv_options *o) {
     const store *like = o->like && o->like->store->n_columns > 1 ? o->like->store : NULL;
-    csv_labels labels = {.dtype = o->label_dtype ? o->label_dtype : GRADUS_I32};
+    csv_labels labels = {.dtype = o->label_dtype ? o->label_dtype : like ? like->columns[1].delivered : GRADUS_I32};
     if (like) {
         labels.known = &like->classes;
         labels.names = like->classes.count > 0;

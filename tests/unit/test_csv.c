@@ -147,6 +147,9 @@ static void test_label_dtypes(void **state) {
         data = load(text, gradus_csv_options(.label = "-1", .label_dtype = dtype));
         b[i] = rows_of(data, 1, dtype);
         assert_memory_equal(b[i], ((const uint8_t[]){0, 1, 1}), 3);
+        gradus_data *like = load(text, gradus_csv_options(.label = "-1", .like = data));
+        free(rows_of(like, 1, dtype));
+        gradus_data_destroy(&like);
         gradus_data_destroy(&data);
         free(b[i]);
     }
