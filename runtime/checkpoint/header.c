@@ -130,9 +130,12 @@ static gradus_status parse_tensor(const char *path, const json_t *value, stored 
     if (kind == N_KINDS) return GRADUS_OK; /* nobody knows how long it must be */
     if (__builtin_mul_overflow(t->elements, kinds[kind].bits, &bits))
         return fault(path, t->name, "is larger than a file can be");
-    if (bits % 8 || bits / 8 != end - begin)
+    if (bits % 8)
+        return fault(path, t->name, "has %" PRId64 " elements of %s, whose %" PRId64 " bits are no whole bytes",
+                     t->elements, t->kind, bits);
+    if (bits / 8 != end - begin)
         return fault(path, t->name, "has %" PRId64 " bytes, but %" PRId64 " elements of %s need %" PRId64, end - begin,
-                     t->elements, t->kind, bits / 8 + (bits % 8 != 0));
+                     t->elements, t->kind, bits / 8);
     return GRADUS_OK;
 }
 

@@ -315,7 +315,7 @@ static void test_headers(void **state) {
         {ONE("\"U8\"", "[8]", "[\"0\",8]"),
          "%s: the header: \"a\" has no \"data_offsets\", two ascending integers from 0 on"},
         {ONE("\"F32\"", "[8]", "[0,8]"), "%s: the header: \"a\" has 8 bytes, but 8 elements of F32 need 32"},
-        {ONE("\"F4\"", "[3]", "[0,2]"), "%s: the header: \"a\" has 2 bytes, but 3 elements of F4 need 2"},
+        {ONE("\"F4\"", "[3]", "[0,2]"), "%s: the header: \"a\" has 3 elements of F4, whose 12 bits are no whole bytes"},
         {ONE("\"U8\"", "[0]", "[0,0]"), "%s: 8 bytes of data follow the header, which speaks of 0"},
         {ONE("\"U8\"", "[9]", "[0,9]"),
          "%s: 8 bytes of data follow the header, which speaks of 9: the file is cut short"},
