@@ -83,6 +83,8 @@ typedef struct {
     source where;
 } entry;
 
+#define RNG_NAME "rng" /* of the random numbers' state */
+
 struct gradus_graph {
     arena memory;
     VEC(node *) nodes;        /* [0] is poison */

@@ -60,8 +60,8 @@ bool compose_name(gradus_graph *g, const char *op, const char *name) {
                      (size_t)(c - name));
         return false;
     }
-    if (strcmp(name, "rng") == 0) {
-        compose_fail(g, op, "the name \"rng\" is that of the random numbers' state; choose another");
+    if (strcmp(name, RNG_NAME) == 0) {
+        compose_fail(g, op, "the name \"" RNG_NAME "\" is that of the random numbers' state; choose another");
         return false;
     }
     const uint32_t taken = graph_named(g, name);

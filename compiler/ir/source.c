@@ -109,12 +109,14 @@ uint32_t compose_rng(gradus_graph *g) {
     const source here = g->here;
     g->here = (source){NULL, 0};
     const uint32_t seed = graph_add(g, &(node_spec){.op = OP_seed});
-    g->rng = add_state(g, OP_state, "rng", GRADUS_I64, &pair, seed);
+    g->rng = add_state(g, OP_state, RNG_NAME, GRADUS_I64, &pair, seed);
     g->here = here;
     return g->rng;
 }
 
 uint32_t compose_random(gradus_graph *g, gradus_dtype dtype, const gradus_shape *shape) {
+    if (g->streams == UINT32_MAX) /* a text has used the last one */
+        return compose_fail(g, "random_uniform", "no stream is left: the graph that was read has number %u", UINT32_MAX - 1);
     const uint32_t rng = compose_rng(g);
     return graph_add(g, &(node_spec){.op = OP_random_uniform,
                                      .n_inputs = 1,

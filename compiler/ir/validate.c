@@ -180,6 +180,26 @@ static bool validate_state(const gradus_graph *g, const state_info *s, uint32_t 
     return false;
 }
 
+/* The state of the random numbers is what the builders make of it, and no other tensor has its name. */
+static bool validate_rng(const gradus_graph *g, const unsigned char *listed, text *why) {
+    static const gradus_shape pair = {{1, 2}};
+    for (uint32_t id = 1; id < g->nodes.count; id++)
+        if (id != g->rng && op_infos[graph_node(g, id)->op].attributes & ATTR_NAME &&
+            strcmp(graph_node(g, id)->attr.name, RNG_NAME) == 0)
+            return because(why, "%%%u: the name \"" RNG_NAME "\" is that of the random numbers' state", id);
+    if (!g->rng) return true;
+    if (g->rng >= g->nodes.count || !listed[g->rng])
+        return because(why, "the random numbers' state %%%u is none", g->rng);
+    const node *rng = graph_node(g, g->rng);
+    const uint32_t init = graph_state(g, g->rng)->init;
+    if (rng->dtype != GRADUS_I64 || !shape_equal(&rng->shape, &pair))
+        return because(why, "the random numbers' state %%%u is not i64 (2)", g->rng);
+    if (strcmp(rng->attr.name, RNG_NAME) != 0)
+        return because(why, "the random numbers' state %%%u is \"%.200s\", not \"" RNG_NAME "\"", g->rng, rng->attr.name);
+    return !init || graph_node(g, init)->op == OP_seed ||
+           because(why, "the first value of the random numbers' state %%%u is not the node `seed`", g->rng);
+}
+
 bool validate_states(const gradus_graph *g, text *why) {
     uint32_t *init_of = ARENA_ARRAY(why->memory, uint32_t, g->nodes.count);
     unsigned char *seen = ARENA_ARRAY(why->memory, unsigned char, g->nodes.count);
@@ -192,15 +212,7 @@ bool validate_states(const gradus_graph *g, text *why) {
                            graph_node(g, id)->attr.name);
     for (uint32_t i = 0; i < g->states.count; i++)
         if (!validate_first_value(g, g->states.items[i].node, init_of, seen, why)) return false;
-    if (g->rng) {
-        static const gradus_shape pair = {{1, 2}};
-        if (g->rng >= g->nodes.count || !listed[g->rng])
-            return because(why, "the random numbers' state %%%u is none", g->rng);
-        const node *rng = graph_node(g, g->rng);
-        if (rng->dtype != GRADUS_I64 || !shape_equal(&rng->shape, &pair))
-            return because(why, "the random numbers' state %%%u is not i64 (2)", g->rng);
-    }
-    return validate_names(g, why);
+    return validate_rng(g, listed, why) && validate_names(g, why);
 }
 
 /* --- updates and entries --------------------------------------------------------------------------------------------- */

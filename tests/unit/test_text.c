@@ -411,6 +411,13 @@ static void test_messages(void **state) {
         {"gradus 1\n%1 = input \"x\" : f32 ()\n%2 = input \"x\" : f32 ()\n", "the name \"x\" is taken"},
         {"gradus 1\n%1 = param \"w\" : f32 ()\n", "is not in the list of states"},
         {"gradus 1\n%1 = param \"w\" : f32 ()\nstate %1 init %1\n", "a first value depends on itself"},
+        {"gradus 1\n%1 = input \"rng\" : f32 ()\n", "text:3:1: %1: the name \"rng\" is that of the random numbers' state"},
+        {"gradus 1\n%1 = seed : i64 (2)\n%2 = state \"rng\" : i64 (2)\nstate %2 init %1\n",
+         "text:5:1: %2: the name \"rng\" is that of the random numbers' state"},
+        {"gradus 1\n%1 = seed : i64 (2)\n%2 = state \"r\" : i64 (2)\nstate %2 init %1 rng\n",
+         "the random numbers' state %2 is \"r\", not \"rng\""},
+        {"gradus 1\n%1 = fill value 1 : i64 (2)\n%2 = state \"rng\" : i64 (2)\nstate %2 init %1 rng\n",
+         "the first value of the random numbers' state %2 is not the node `seed`"},
         {"gradus 1\n%1 = input \"x\" : f32 ()\nentry \"e\" inference { outputs %1 }\n", "which it does not list"},
         {"gradus 1\nentry \"a b\" inference { }\n", "text:2:7: an entry's name is no C identifier"},
         {"gradus 1\nentry \"e\" inference { }\nentry \"e\" inference { }\n", "text:3:7: expected a new entry's name"},
@@ -447,6 +454,17 @@ static void test_messages(void **state) {
             fail_msg("expected: %s\nfound:    %s\nin\n%s", rows[i].message, gradus_last_error(), rows[i].content);
         graph_free(g);
     }
+}
+
+/* A builder never gives the number of another random node, whatever numbers the text has. */
+static void test_last_stream(void **state) {
+    (void)state;
+    gradus_graph *g = parsed("gradus 1\n%1 = seed : i64 (2)\n%2 = state \"rng\" : i64 (2)\n"
+                             "%3 = random_uniform %2 stream 4294967293 : f32 ()\nstate %2 init %1 rng\n");
+    assert_int_equal(graph_node(g, gradus_random_uniform(g, GRADUS_F32, GRADUS_SHAPE()).id)->attr.stream, 4294967294u);
+    assert_int_equal(gradus_random_uniform(g, GRADUS_F32, GRADUS_SHAPE()).id, 0);
+    assert_non_null(strstr(gradus_graph_error(g), "no stream is left"));
+    graph_free(g);
 }
 
 /* --- memory ------------------------------------------------------------------------------------------------------ */
@@ -650,7 +668,7 @@ int main(void) {
         cmocka_unit_test(test_every_op),    cmocka_unit_test(test_sample),        cmocka_unit_test(test_literals),
         cmocka_unit_test(test_locale),      cmocka_unit_test(test_constants),     cmocka_unit_test(test_names),
         cmocka_unit_test(test_truncations), cmocka_unit_test(test_flips),         cmocka_unit_test(test_shuffles),
-        cmocka_unit_test(test_messages),    cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_validate),
+        cmocka_unit_test(test_messages), cmocka_unit_test(test_last_stream),    cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_validate),
         cmocka_unit_test(test_files),       cmocka_unit_test(test_pictures),      cmocka_unit_test(test_svg),
     };
     return cmocka_run_group_tests_name("text", tests, NULL, NULL);

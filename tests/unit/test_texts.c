@@ -43,7 +43,7 @@ static const struct {
     {"%u = param \"u\" : f32 (2)\n", 0}, /* j: of v */
     {"%k = add %v %s : f32 (2)\n", 1 << 3 | 1 << 2},
     {"%seed = seed : i64 (2)\n", 0}, /* k: of u */
-    {"%r = state \"r\" : i64 (2)\n", 0},
+    {"%r = state \"rng\" : i64 (2)\n", 0},
     {"%d = random_uniform %r stream 0 : f32 (2)\n", 1 << 8},
     {"%x = state \"x\" : f32 (2)\n", 0},
     {"%y = mul %d %w : f32 (2)\n", 1 << 9 | 1}, /* y: of x */
