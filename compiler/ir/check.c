@@ -190,10 +190,8 @@ static double in_dtype(double value, gradus_dtype dtype) {
 static bool cannot_hold(gradus_graph *g, const char *op, const char *what, double value, gradus_dtype dtype,
                         const char *hint) {
     char given[LITERAL_BYTES], kept[LITERAL_BYTES];
-    const double became = in_dtype(value, dtype);
     literal_write(given, GRADUS_F64, (scalar){.f64 = value});
-    if (dtype == GRADUS_F32) literal_write(kept, GRADUS_F32, (scalar){.f32 = (float)value});
-    else literal_write(kept, GRADUS_F64, (scalar){.f64 = became});
+    literal_write(kept, GRADUS_F64, (scalar){.f64 = in_dtype(value, dtype)});
     compose_fail(g, op, "%s is %s, which %s cannot hold: it would be %s; %s", what, given, gradus_dtype_name(dtype),
                  kept, hint);
     return false;
