@@ -195,7 +195,7 @@ static void test_what_f32_cannot_hold(void **state) {
         bool of_share, of_number;
     } values[] = {
         {1e-50, "1e-50", "0", true, true},
-        {1e-45, "1e-45", "1e-45", true, true}, /* 1.4e-45 */
+        {1e-45, "1e-45", "1.401298464324817e-45", true, true},
         {1e39, "1e+39", "inf", false, true},
         {0.99999999999, "0.99999999999", "1", true, false},
     };
@@ -207,8 +207,9 @@ static void test_what_f32_cannot_hold(void **state) {
             if (!takes || (strstr(table[i].option, "alpha") && values[k].value > 1)) continue;
             char said[256];
             const char *message = try_it(i, GRADUS_F32, values[k].value);
-            snprintf(said, sizeof said, "%s%s, which f32 cannot hold: it would be ", table[i].said ? table[i].said : "",
-                     values[k].text);
+            const char *before = table[i].said ? table[i].said : "", *sign = strchr(before, '-') ? "-" : "";
+            snprintf(said, sizeof said, "%s%s, which f32 cannot hold: it would be %s%s;", before, values[k].text, sign,
+                     values[k].would_be);
             if (wrong ? !strstr(message, said) && !strstr(message, "1e39, which f32") : *message)
                 fail_msg("%s%s: \"%s\" instead of \"%s\"", table[i].option, table[i].said ? table[i].said : "", message,
                          wrong ? said : "");
