@@ -170,15 +170,15 @@ static double extent_estimate(extent e, int64_t batch) {
     return n;
 }
 
-/* Nanoseconds on one thread, from a third of a nanosecond a vector operation on eight lanes; transcendental ones are
- * ten.  Only what is too small to share, and which loop to split, is decided by it. */
+/* Nanoseconds on one thread, from a third of a nanosecond a vector operation on eight lanes; heavy ones are ten.  It
+ * decides only what is too small to share, and which loop to split. */
 static double estimate(const kernel_list *l, const kernel *k) {
     double points = 1, work = 0;
     for (int d = 0; d < k->rank; d++) points *= extent_estimate(k->dims[d], l->max_batch);
     for (uint32_t i = 0; i < k->values.count; i++) {
         const value *v = &k->values.items[i];
         if (!v->varies) continue;
-        bool heavy = v->kind == VALUE_RANDOM || (v->kind == VALUE_OP && op_infos[v->op].operands == DTYPES_FLOATS);
+        bool heavy = v->kind == VALUE_RANDOM || (v->kind == VALUE_OP && op_infos[v->op].flags & FLAG_HEAVY);
         work += heavy ? 10 : 1;
     }
     work += (double)(k->stores.count + k->reductions.count * 2);

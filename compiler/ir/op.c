@@ -14,6 +14,7 @@
 #define BOUND ATTR_BOUND
 #define CALLED ATTR_CALL
 #define COMMUTATIVE FLAG_COMMUTATIVE
+#define HEAVY FLAG_HEAVY
 #define ANY ARITY_ANY
 
 const op_info op_infos[OP_COUNT] = {

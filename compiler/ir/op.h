@@ -48,7 +48,7 @@ typedef enum {
     ATTR_CALL = 256,  /* call */
 } op_attrs;
 
-typedef enum { FLAG_COMMUTATIVE = 1 } op_flags;
+typedef enum { FLAG_COMMUTATIVE = 1, FLAG_HEAVY = 2 } op_flags;
 
 enum { ARITY_ANY = -1 };
 
