@@ -97,6 +97,18 @@ void arena_free(arena *a) {
     *a = (arena){0};
 }
 
+void arena_join(arena *into, arena *from) {
+    if (!into->blocks) {
+        *into = *from;
+    } else if (from->blocks) { /* after the block that is being filled */
+        arena_block *last = from->blocks;
+        while (last->next) last = last->next;
+        last->next = into->blocks->next;
+        into->blocks->next = from->blocks;
+    }
+    *from = (arena){0};
+}
+
 void *vec_grow(arena *a, const void *items, size_t item_bytes, uint32_t count, uint32_t *room) {
     uint32_t bigger = *room ? *room * 2 : 8;
     if (bigger < *room) guard_out_of_memory();

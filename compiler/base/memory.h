@@ -40,6 +40,7 @@ void *arena_alloc(arena *a, size_t bytes); /* zeroed, 16-byte aligned, never NUL
 void *arena_copy(arena *a, const void *from, size_t bytes);
 char *arena_string(arena *a, const char *s); /* NULL stays NULL */
 void arena_free(arena *a);
+void arena_join(arena *into, arena *from); /* what `from` holds now belongs to `into`, and `from` is empty */
 
 #define ARENA_NEW(a, T) ((T *)arena_alloc((a), sizeof(T)))
 #define ARENA_ARRAY(a, T, n) ((T *)arena_alloc((a), sizeof(T) * (size_t)(n)))

@@ -509,30 +509,50 @@ static bool place_all(fusion *f, uint32_t *force) {
     return true;
 }
 
+/* One attempt, all of it in `memory`. */
+static bool attempt(const gradus_graph *g, const entry *e, int64_t max_batch, const bool *forced, arena *memory,
+                    kernel_list *out, uint32_t *force) {
+    *out = (kernel_list){.memory = memory, .graph = g, .entry = e, .max_batch = max_batch};
+    fusion f = {.list = out, .g = g, .e = e, .nodes = ARENA_ARRAY(memory, fused_node, g->nodes.count)};
+    for (uint32_t id = 0; id < g->nodes.count; id++) {
+        f.nodes[id].kernel = f.nodes[id].buffer = NO_ID;
+        f.nodes[id].forced = forced[id];
+    }
+    reach(&f);
+    choose_anchors(&f);
+    if (!place_all(&f, force)) return false;
+    fusion_finish(&f);
+    return true;
+}
+
+/* The same, where an attempt that fails leaves no memory: there may be as many as nodes. */
+static bool attempt_alone(const gradus_graph *g, const entry *e, int64_t max_batch, const bool *forced, arena *memory,
+                          kernel_list *out, uint32_t *force) {
+    arena own = {0};
+    volatile bool placed = false;
+    guard here;
+    if (GUARDED(&here)) {
+        placed = attempt(g, e, max_batch, forced, &own, out, force);
+        guard_leave(&here);
+    } else {
+        arena_free(&own);
+        guard_out_of_memory();
+    }
+    if (placed) arena_join(memory, &own);
+    else arena_free(&own);
+    out->memory = memory;
+    return placed;
+}
+
 bool fuse(const gradus_graph *g, const entry *e, int64_t max_batch, arena *memory, kernel_list *out) {
     bool *forced = ARENA_ARRAY(memory, bool, g->nodes.count);
-    for (;;) {
-        *out = (kernel_list){.memory = memory, .graph = g, .entry = e, .max_batch = max_batch};
-        fusion f = {.list = out, .g = g, .e = e, .nodes = ARENA_ARRAY(memory, fused_node, g->nodes.count)};
-        for (uint32_t id = 0; id < g->nodes.count; id++) {
-            f.nodes[id].kernel = f.nodes[id].buffer = NO_ID;
-            f.nodes[id].forced = forced[id];
-        }
-        reach(&f);
-        choose_anchors(&f);
-        uint32_t force = 0;
-        if (place_all(&f, &force)) {
-            fusion_finish(&f);
-            return true;
-        }
+    for (uint32_t force = 0; !attempt_alone(g, e, max_batch, forced, memory, out, &force); forced[force] = true) {
         assert(force && "an anchor fits in a kernel of its own");
+        if (!forced[force]) continue;
         const node *n = graph_node(g, force);
-        if (forced[force]) {
-            char place[SOURCE_TEXT];
-            fail(GRADUS_ERROR_COMPILER, "%s%s: its index map cannot be compiled", source_text(n->where, place),
-                 op_name(n->op));
-            return false;
-        }
-        forced[force] = true;
+        char place[SOURCE_TEXT];
+        fail(GRADUS_ERROR_COMPILER, "%s%s: its index map cannot be compiled", source_text(n->where, place), op_name(n->op));
+        return false;
     }
+    return true;
 }

@@ -13,7 +13,9 @@
 #include "tests/cmocka_all.h"
 
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* 256 kB suffice however the library is built; where its frames are small, less shows the same on shorter chains. */
@@ -163,10 +165,42 @@ static void test_others(void **state) {
     on_small_stack((chain){.name = "joined", .next = joined, .depth = 100, .differentiated = true});
 }
 
+/* --- memory -------------------------------------------------------------------------------------------------------------- */
+
+static size_t live_bytes, most_bytes;
+
+static void *counting(void *user, void *block, size_t bytes) {
+    (void)user;
+    live_bytes -= block ? malloc_usable_size(block) : 0;
+    if (!bytes) return free(block), NULL;
+    void *moved = realloc(block, bytes);
+    live_bytes += malloc_usable_size(moved ? moved : block);
+    if (live_bytes > most_bytes) most_bytes = live_bytes;
+    return moved;
+}
+
+static gradus_tensor rotated(gradus_tensor x, int i) {
+    (void)i;
+    return gradus_concat(GRADUS_TENSORS(gradus_slice(x, 1, 2, 4), gradus_slice(x, 1, 0, 2)), 1);
+}
+
+/* Each second link is found to need memory of its own by an attempt at fusing that fails: none of these leaves any. */
+static void test_attempts(void **state) {
+    (void)state;
+    chain c = {.name = "rotated", .next = rotated, .depth = 150, .differentiated = true};
+    gradus_set_allocator(counting, NULL);
+    run(&c);
+    gradus_set_allocator(NULL, NULL);
+    assert_string_equal(c.failed, "");
+    assert_int_equal(live_bytes, 0);
+    if (most_bytes > 16 << 20) fail_msg("%zu bytes for 150 links", most_bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_elementwise),
         cmocka_unit_test(test_others),
+        cmocka_unit_test(test_attempts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
