@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The public reductions.  A node reduces a run of neighbouring axes and drops them, so axes 0 and 2 are two nodes, the
- * innermost run first, and keepdims is a reshape behind.
+ * innermost run first, and keepdims is a reshape after that.
  */
 #include "ir/call.h"
 

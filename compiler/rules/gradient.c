@@ -234,14 +234,14 @@ static uint32_t spread(D d, uint32_t value) { return repeated(d, value, shape_of
 
 static void gradient_sum(D d) { TO(0, spread(d, DR)); }
 
-/* x moved along `axis` by `shift` places towards the end (or the start), ones following behind. */
+/* x moved along `axis` by `shift` places towards the end (or the start), with ones in the places left free. */
 static uint32_t moved(D d, uint32_t x, int axis, int64_t shift, bool to_end) {
     int64_t n = shape_dim(shape_of(d, x), axis);
     uint32_t rest = build_slice(d->g, x, axis, to_end ? 0 : shift, to_end ? n - shift : n);
     return build_pad(d->g, rest, axis, to_end ? shift : 0, to_end ? 0 : shift, 1);
 }
 
-/* For each element along `axis` the product of all before it (or behind it): of one neighbour, then of two, four, … */
+/* For each element along `axis` the product of all before it (or after it): of one neighbour, then of two, four, … */
 static uint32_t products_beside(D d, uint32_t x, int axis, bool before) {
     int64_t n = shape_dim(shape_of(d, x), axis);
     if (n < 2) return one(d, x);
@@ -257,10 +257,10 @@ static int64_t dim_of(extent e) { return e.power ? -e.factor : e.factor; }
  * anew, all but the diagonal.  The axes on either side are one each, where they are an extent. */
 static uint32_t products_of_square(D d, uint32_t x, int axis) {
     const gradus_shape *from = shape_of(d, x);
-    const extent before = shape_extent(from, 0, axis), behind = shape_extent(from, axis + 1, shape_rank(from));
+    const extent before = shape_extent(from, 0, axis), after = shape_extent(from, axis + 1, shape_rank(from));
     gradus_shape rows = *from;
-    if (before.power <= 1 && behind.power <= 1) {
-        rows = GRADUS_SHAPE(dim_of(before), shape_dim(from, axis), dim_of(behind));
+    if (before.power <= 1 && after.power <= 1) {
+        rows = GRADUS_SHAPE(dim_of(before), shape_dim(from, axis), dim_of(after));
         axis = 1;
     }
     if (shape_rank(&rows) == GRADUS_MAX_RANK)
@@ -285,7 +285,7 @@ static uint32_t products_of_others(D d, uint32_t x, int axis) {
 static void gradient_prod(D d) {
     const gradus_axes *axes = &d->n->attr.axes;
     const int first = axes->d[1], last = axes->d[axes->d[0]];
-    uint32_t part[GRADUS_MAX_RANK], dx = DR; /* part[axis]: x where the axes behind are reduced */
+    uint32_t part[GRADUS_MAX_RANK], dx = DR; /* part[axis]: x with the axes after it reduced */
     if (!d->wants[0]) return;
     part[last] = X;
     for (int axis = last; axis > first; axis--)

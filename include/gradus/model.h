@@ -280,7 +280,7 @@ typedef struct {
 } gradus_progress;
 typedef gradus_verdict (*gradus_progress_fn)(void *user, const gradus_progress *now);
 
-/* What a fit recorded of each epoch: gradus_history history = {0}; … .history = &history.  Another fit goes on behind the
+/* What a fit recorded of each epoch: gradus_history history = {0}; … .history = &history.  Another fit goes on after the
  * last epoch.  The fields are to be read; gradus_history_free frees the arrays. */
 typedef struct gradus_history {
     size_t epochs;                                /* how long each array is */
@@ -310,7 +310,7 @@ typedef struct {
     double min_delta;      /* how much smaller it must be */
     bool restore_best;     /* in the end the state is that of the best epoch, to the bit, the optimizer's too */
     const char *best_path; /* the state is saved here (gradus_save, checkpoint.h) whenever an epoch is the best so far */
-    gradus_progress_fn on_batch, on_epoch; /* called behind each; GRADUS_STOP ends the fit there, which is no error.  An
+    gradus_progress_fn on_batch, on_epoch; /* called after each; GRADUS_STOP ends the fit there, which is no error.  An
                                               epoch that on_batch ends is not recorded */
     void *user;                            /* of both */
     gradus_history *history;
