@@ -44,7 +44,7 @@ extern "C" {
  * is replaced.  A pipe, and what is open (/dev/stdout, /dev/fd/3), is written to where it stands.
  * GRADUS_ERROR_UNINITIALIZED: there are no values yet.  GRADUS_ERROR_IO: the message has the path and the operating
  * system's reason.  GRADUS_ERROR_ARGUMENT: a state tensor has a name that the format cannot hold (one that is not
- * UTF-8, or "__metadata__").  GRADUS_ERROR_MEMORY, GRADUS_ERROR_BUSY. */
+ * UTF-8, or "__metadata__", or of a model that was fitted "fit.best/…").  GRADUS_ERROR_MEMORY, GRADUS_ERROR_BUSY. */
 GRADUS_API gradus_status gradus_save(gradus_program *program, const char *path);
 
 /* Reads the state from a file that holds exactly this program's state tensors, with their dtypes and shapes (F16 and

@@ -64,6 +64,19 @@ static void lay_out(contents *c, const program_core *core) {
     }
 }
 
+/* Beside a fit's progress, names of the best epoch's tensors are no others'. */
+static gradus_status check_names(const char *where, const program_core *core) {
+    for (int32_t i = 0; core->progress.known && i < core->abi->n_state; i++) {
+        const char *name = core->abi->state[i].name;
+        if (strncmp(name, PROGRESS_BEST, strlen(PROGRESS_BEST)) == 0)
+            return fail(GRADUS_ERROR_ARGUMENT,
+                        "%s: \"%s\": no state tensor of a model can be named \"" PROGRESS_BEST
+                        "…\", as those of the best epoch are in a checkpoint",
+                        where, name);
+    }
+    return GRADUS_OK;
+}
+
 static void add_metadata(contents *c, const program_core *core, const gradus_batches *batches) {
     if (batches) {
         place_write(batches, c->pairs, c->place);
@@ -85,7 +98,8 @@ static gradus_status save(const char *where, program_core *core, const char *pat
     contents c = {.count = 0};
     char *start = NULL;
     size_t length = 0;
-    gradus_status status = allocate(&c, core) ? GRADUS_OK : fail_out_of_memory(where);
+    gradus_status status = check_names(where, core);
+    if (status == GRADUS_OK && !allocate(&c, core)) status = fail_out_of_memory(where);
     if (status == GRADUS_OK) {
         lay_out(&c, core);
         add_metadata(&c, core, batches);

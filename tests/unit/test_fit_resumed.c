@@ -333,6 +333,25 @@ static void take_line(void *user, int32_t level, const char *message) {
     if (level == 1) snprintf(logged, sizeof logged, "%s", message);
 }
 
+/* Names that are those of the best epoch's tensors would be there twice. */
+static void test_reserved_names(void **state) {
+    (void)state;
+    char path[PATH];
+    if (no_checkpoints()) skip();
+    gradus_data *data = class_data();
+    gradus_model *m = gradus_model_create(GRADUS_F32, GRADUS_SHAPE(FEATURES));
+    OK(gradus_model_add(m, gradus_layer_dense(.units = CLASSES, .name = "dense")));
+    OK(gradus_model_add(m, gradus_layer_dense(.units = CLASSES, .name = "fit.best/dense")));
+    OK(gradus_model_compile(m, .loss = GRADUS_SPARSE_CATEGORICAL_CROSSENTROPY));
+    OK(gradus_save(gradus_model_program(m), path_of(path, "reserved", 0, 0)));
+    OK(gradus_load(gradus_model_program(m), path));
+    OK(gradus_model_fit(m, data, .restore_best = true));
+    FAILS(gradus_save(gradus_model_program(m), path), GRADUS_ERROR_ARGUMENT, "\"fit.best/dense/kernel\"", "best epoch");
+    OK(gradus_load(gradus_model_program(m), path)); /* what was there */
+    gradus_model_destroy(&m);
+    gradus_data_destroy(&data);
+}
+
 /* A checkpoint that says nothing of a fit loads, and the user is told what is lost. */
 static void test_without_progress(void **state) {
     (void)state;
@@ -512,7 +531,7 @@ int main(void) {
         cmocka_unit_test(test_in_the_same_model),  cmocka_unit_test(test_loading_in_a_callback),
         cmocka_unit_test(test_other_batches),      cmocka_unit_test(test_without_progress),
         cmocka_unit_test(test_spoiled_progress),   cmocka_unit_test(test_evaluation_forgets_the_batch),
-        cmocka_unit_test(test_a_fit_that_is_left),
+        cmocka_unit_test(test_a_fit_that_is_left), cmocka_unit_test(test_reserved_names),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
