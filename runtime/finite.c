@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Calls whose results have to be finite: the state is kept before the call, outputs and state are looked at behind it, and
+ * Calls whose results have to be finite: the state is kept before the call, outputs and state are looked at after it, and
  * where a fault is found the state is put back.  The code that runs is the same. */
 #include "runtime/core.h"
 

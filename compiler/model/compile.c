@@ -167,7 +167,7 @@ static gradus_tensor top_k_accuracy(const compilation *c, int64_t k) {
     return share(c, few, row_known(c));
 }
 
-/* A metric under its name, behind the others. */
+/* A metric under its name, after the others. */
 static void put_metric(compilation *c, gradus_tensor value, const char *name) {
     model_training *t = &c->m->training;
     snprintf(t->names[t->metrics], sizeof t->names[0], "%s", name);

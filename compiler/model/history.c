@@ -88,7 +88,7 @@ gradus_status history_add(const fit *f) {
 
 enum { LINE = 2048 };
 
-/* Where the lines of the epochs that are done end in the log of a run that is resumed: what comes behind, of epochs that
+/* Where the lines of the epochs that are done end in the log of a run that is resumed: what comes after, of epochs that
  * are trained again or cut off when the run was killed, gives way.  -1 where the file has another header. */
 static long end_of_done(FILE *log, const char *header, int64_t done) {
     char line[LINE];

@@ -27,7 +27,7 @@ typedef struct {
     const char *file; /* of gradus_model_add */
     int line;
     gradus_activation activation;  /* that the output ends with */
-    gradus_tensor logits, output;  /* in the model's graph: before that activation, and behind it */
+    gradus_tensor logits, output;  /* in the model's graph: before that activation, and after it */
     size_t first_param, end_param; /* its parameters among those of the graph */
 } model_layer;
 

@@ -34,7 +34,7 @@ static void put_value(FILE *stream, const char *prefix, const char *name, double
     fprintf(stream, small ? " - %s%s: %.4e" : " - %s%s: %.4f", prefix, name, value);
 }
 
-/* The loss has its place in the alphabet: behind "accuracy", before "mse". */
+/* The loss has its place in the alphabet: after "accuracy", before "mse". */
 static void put_values(const fit *f, const double *values, const char *prefix) {
     const model_training *t = &f->model->training;
     size_t i = 0;

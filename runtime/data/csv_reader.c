@@ -149,7 +149,7 @@ static bool ends(const csv_reader *r, int c) { return c == r->delimiter || c == 
 
 static bool is_blank(const csv_reader *r, int c) { return (c == ' ' || c == '\t') && c != r->delimiter; }
 
-/* What stands in quotes, from behind the first; *c becomes what follows the field. */
+/* What stands in quotes, from after the first on; *c becomes what follows the field. */
 static gradus_status read_quoted(csv_reader *r, const csv_field *f, int *c) {
     gradus_status status = GRADUS_OK;
     for (;;) {
@@ -164,7 +164,7 @@ static gradus_status read_quoted(csv_reader *r, const csv_field *f, int *c) {
     if (ends(r, *c)) return GRADUS_OK;
     csv_field here = {.line = r->line, .byte = r->byte - 1};
     return csv_fail(r, &here,
-                    "expected \"%c\" or the end of the line behind a closing quote (a quote within is doubled)",
+                    "expected \"%c\" or the end of the line after a closing quote (a quote within is doubled)",
                     r->delimiter);
 }
 

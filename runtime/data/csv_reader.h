@@ -19,7 +19,7 @@ typedef struct csv_reader csv_reader;
 gradus_status csv_open(const char *path, char delimiter, csv_reader **reader);
 void csv_close(csv_reader *reader); /* takes NULL */
 
-/* The next field; *more is false behind the last.  An empty line is a record of one empty field. */
+/* The next field; *more is false after the last.  An empty line is a record of one empty field. */
 gradus_status csv_next(csv_reader *reader, csv_field *field, bool *more);
 
 /* What a field says that is no number: a missing value ("", "?", NA, N/A, NaN, null), an infinity (inf, -Infinity), something

@@ -37,7 +37,7 @@ bool npy_bytes(gradus_dtype dtype, const gradus_shape *shape, size_t *bytes) {
 
 /* --- reading --------------------------------------------------------------------------------------------------------- */
 
-/* What is left of the dictionary.  Behind it stands '\0'. */
+/* What is left of the dictionary, with '\0' after it. */
 typedef struct {
     stream *s;
     const char *begin, *at;
@@ -141,7 +141,7 @@ static gradus_status read_dictionary(cursor *c, npy_header *h) {
     }
     if (!seen[0] || !seen[1] || !seen[2]) return expected(c, "the keys 'descr', 'fortran_order' and 'shape' before");
     accept(c, "");
-    return *c->at ? expected(c, "nothing behind the dictionary") : GRADUS_OK;
+    return *c->at ? expected(c, "nothing after the dictionary") : GRADUS_OK;
 }
 
 static gradus_status read_text(const char *path, stream *s, size_t length, npy_header *h) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Reading a file front to back, plain or compressed.  See stream.h.
  *
- * zlib's own file reader would forgive a file that stops early or goes on behind its end; this one does not. */
+ * zlib's own file reader would forgive a file that stops early or goes on after its end; this one does not. */
 #include "runtime/data/stream.h"
 
 #include "runtime/files.h"

@@ -26,9 +26,9 @@ static void test_structure(void **state) {
     wrong("\na,b\n1,2\n", HEADER(0), ":1:1: an empty line, and line 2 goes on");
     wrong("1,\"2\n3,4\n", NULL, ":1:3: the quote that begins here is never closed");
     wrong("1,2\r\n3, \"4\"x\r\n", NULL,
-          ":2:7: expected \",\" or the end of the line behind a closing quote (a quote within is doubled)");
+          ":2:7: expected \",\" or the end of the line after a closing quote (a quote within is doubled)");
     wrong("1;\"2\" ,\n", gradus_csv_options(.delimiter = ';'),
-          ":1:7: expected \";\" or the end of the line behind a closing quote (a quote within is doubled)");
+          ":1:7: expected \";\" or the end of the line after a closing quote (a quote within is doubled)");
     write_bytes("1,2\n3\0,4\n", 9);
     wrong(NULL, NULL, ":2:2: a byte of 0: expected text in UTF-8 or ASCII");
     write_bytes("\xff\xfe"

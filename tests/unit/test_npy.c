@@ -228,7 +228,7 @@ static void test_headers_that_lie(void **state) {
         const char *header, *message;
     } cases[] = {
         {"", ": byte 10: the header has its end, expected \"{\""},
-        {"{" D F "'shape': (1,), } x", ": byte 68: the header has \"x\", expected nothing behind the dictionary"},
+        {"{" D F "'shape': (1,), } x", ": byte 68: the header has \"x\", expected nothing after the dictionary"},
         {"{" D F "'shape': (1)}", ": byte 63: the header has \"}\", expected a tuple: one extent is written as (3,)"},
         {"{" D F "'shape': (-1,)}", ": byte 61: the header has \"-\", expected an extent"},
         {"{" D F "'shape': (1 2)}", ": byte 63: the header has \"2\", expected \",\" or \")\""},
