@@ -53,8 +53,9 @@ static inline void *must_allocate(size_t count, size_t bytes) {
 
 /* At the end: what was printed must have arrived; a full disk is a failure. */
 static inline void check_output(void) {
-    if (!ferror(stdout) && !fflush(stdout)) return;
-    fprintf(stderr, "standard output: %s\n", strerror(errno));
+    const bool before = ferror(stdout); /* errno is of something else by now */
+    if (!fflush(stdout) && !before) return;
+    fprintf(stderr, "standard output: %s\n", before ? "not all of it could be written" : strerror(errno));
     _exit(1);
 }
 

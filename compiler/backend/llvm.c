@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* --- until the process ends ------------------------------------------------------------------------------------------
  *
@@ -26,6 +27,7 @@ static unsigned uses;
 static bool exiting;
 static enum { NOT_USED, BEING_USED, USABLE, LOST } first;
 static _Thread_local bool works; /* this thread is among them */
+static _Thread_local bool ends;  /* this thread has called exit */
 
 static void on_fatal(const char *reason);
 static void on_bad_alloc(void);
@@ -33,7 +35,7 @@ static void on_bad_alloc(void);
 /* At exit, before LLVM's static objects go.  It may be a thread of ours that ends the process, in a callback. */
 static void wait_for_end(void) {
     pthread_mutex_lock(&mutex);
-    exiting = true;
+    exiting = ends = true;
     working -= works;
     works = false;
     pthread_cond_broadcast(&ended);
@@ -62,8 +64,20 @@ static void after_fork_in_child(void) {
     pthread_mutex_unlock(&mutex);
 }
 
+/* Who is told that the process is ending may well call exit, too, which would run handlers beside those of the first call
+ * (before glibc 2.41).  So other threads are told when the work has ended and the process should have, too; they are told at
+ * last, since a destructor may wait for them. */
+static void wait_while_it_ends(void) {
+    while (exiting && working > 0 && !works) pthread_cond_wait(&ended, &mutex);
+    if (!exiting || works || ends) return;
+    pthread_mutex_unlock(&mutex);
+    sleep(1);
+    pthread_mutex_lock(&mutex);
+}
+
 bool llvm_begin(void) {
     pthread_mutex_lock(&mutex);
+    wait_while_it_ends();
     const bool alive = !exiting;
     if (alive && uses == 0) pthread_atfork(before_fork, after_fork, after_fork_in_child);
     if (alive && (uses & (uses - 1)) == 0) atexit(wait_for_end);

@@ -18,7 +18,7 @@ void print_begin(fit *f) {
     f->stream = f->o.stream ? f->o.stream : stdout;
     const int descriptor = fileno(f->stream);
     const char *terminal = getenv("TERM");
-    f->bar = f->o.verbose == 1 && descriptor >= 0 && isatty(descriptor) && terminal && strcmp(terminal, "dumb") != 0;
+    f->bar = f->o.verbose == 1 && descriptor >= 0 && isatty(descriptor) && terminal && *terminal && strcmp(terminal, "dumb") != 0;
 }
 
 void print_epoch_begins(fit *f) {

@@ -20,7 +20,9 @@
  * Stack.  Every call works on a thread with 256 kB, whatever the graph, if the user's functions do; compiling has threads of
  * its own.  No thread of the library's takes signals of the process's.
  *
- * The end.  exit may be called while other threads are in the library.  It waits for machine code that is being made.
+ * The end.  exit may be called while other threads are in the library.  It waits for machine code that is being made; calls
+ * that would make more fail, a second later, so that the process has ended by then.  During the first compilation of a
+ * process the main thread alone may call exit: LLVM's own static objects are being made.
  */
 #ifndef GRADUS_COMMON_H
 #define GRADUS_COMMON_H

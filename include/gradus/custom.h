@@ -58,7 +58,7 @@ extern "C" {
 #endif
 
 /* A function of any type as an option.  It is called by what the signature says. */
-#define GRADUS_FUNCTION(f) ((void (*)(void))(f))
+#define GRADUS_FUNCTION(...) ((void (*)(void))(__VA_ARGS__))
 
 /* What a function without a signature is given.  Backward: the inputs are x0, x1, …, y and dy; the outputs are dx0, dx1,
  * …, NULL for an operand that is not F32 or F64. */

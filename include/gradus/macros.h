@@ -25,7 +25,8 @@
  *     o.learning_rate = 3e-4;
  *     gradus_updates step = gradus_minimize(loss, gradus_adam(o));
  *
- * GCC and Clang have designated initialisers in every C++, and no warning comes of those in these macros.
+ * GCC and Clang have designated initialisers in every C++, and no warning comes of those in these macros.  As in any macro
+ * with several arguments, one that has a comma of its own stands in parentheses: gradus_dense((f<int, int>(x)), .units = 3).
  *
  * What stands behind a call that is a macro, gradus_NAME: functions, for other languages, and in C for options that are a
  * variable.  Options are their last argument, a `const gradus_…_options *`, where NULL is all defaults; size_ must be set,

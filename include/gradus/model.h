@@ -315,7 +315,7 @@ typedef struct {
     void *user;                            /* of both */
     gradus_history *history;
     int32_t verbose;        /* 0: prints nothing; 1: a progress bar, or a line an epoch where the stream is no terminal,
-                               or one that cannot move its cursor (TERM is "dumb" or unset); no colours;
+                               or one that cannot move its cursor (TERM is "dumb", empty or unset); no colours;
                                2: a line an epoch */
     FILE *stream;           /* where `verbose` prints; default stdout */
     bool no_shuffle;        /* rows in their order; else in another one each epoch, */

@@ -224,12 +224,28 @@ static int exit_meanwhile(long milliseconds) {
     return 0;
 }
 
+/* A thread that exits while others compile, the main thread too, which ends when it is told that the process is ending. */
+static void *exit_later(void *milliseconds) {
+    usleep((useconds_t)(intptr_t)milliseconds * 1000);
+    exit(0);
+}
+
+static int exit_in_a_thread(long milliseconds) {
+    pthread_t threads[2];
+    if (compile_and_train(1) != GRADUS_OK) return 1;
+    if (pthread_create(&threads[0], NULL, compile_for_ever, NULL) != 0) return refused("no thread");
+    if (pthread_create(&threads[1], NULL, exit_later, (void *)(intptr_t)milliseconds) != 0) return refused("no thread");
+    compile_for_ever(NULL);
+    return 0;
+}
+
 static void a_process_may_end_meanwhile(void **unused) {
     (void)unused;
     const long rounds = getenv("GRADUS_LONG") ? 400 : 12;
     for (long i = 0; i < rounds; i++) {
         steps_of_a_round = i % 2 ? 100000 : 0;
         check_child(exit_meanwhile, 1 + i * 397 % 300);
+        if (i % 4 == 0) check_child(exit_in_a_thread, 1 + i * 397 % 100);
     }
 }
 
