@@ -2,6 +2,7 @@
  * Threads for LLVM, and what is done where it gives up.  See llvm.h. */
 #include "backend/llvm.h"
 
+#include "backend/bad_alloc.h"
 #include "base/catch.h"
 #include "base/memory.h"
 #include "runtime/world.h"
@@ -83,7 +84,7 @@ bool llvm_begin(void) {
     if (alive && (uses & (uses - 1)) == 0) atexit(wait_for_end);
     if (alive && users == 0) {
         LLVMInstallFatalErrorHandler(on_fatal);
-        catch_llvm_bad_alloc(on_bad_alloc);
+        bad_alloc_handle(on_bad_alloc);
     }
     if (alive) uses++, users++, working++;
     pthread_mutex_unlock(&mutex);
@@ -98,7 +99,7 @@ void llvm_end(void) {
     working--;
     if (--users == 0) {
         LLVMResetFatalErrorHandler();
-        catch_llvm_bad_alloc(NULL);
+        bad_alloc_handle(NULL);
     }
     pthread_cond_broadcast(&ended);
     pthread_mutex_unlock(&mutex);

@@ -27,18 +27,3 @@ caught catch_call(void (*function)(void *), void *user, char *what, size_t size)
     }
     return CAUGHT_EXCEPTION;
 }
-
-namespace llvm {
-void install_bad_alloc_error_handler(void (*handler)(void *user, const char *reason, bool diagnostics), void *user);
-void remove_bad_alloc_error_handler();
-} // namespace llvm
-
-static void (*out_of_memory)();
-
-static void on_bad_alloc(void *, const char *, bool) { out_of_memory(); }
-
-void catch_llvm_bad_alloc(void (*handler)()) {
-    if (out_of_memory) llvm::remove_bad_alloc_error_handler();
-    out_of_memory = handler;
-    if (handler) llvm::install_bad_alloc_error_handler(on_bad_alloc, nullptr);
-}

@@ -58,7 +58,10 @@ typedef struct {
  * LLVM's memory is malloc's, not the allocator's of gradus_set_allocator.  Where it runs out, or LLVM gives up otherwise, the call
  * fails, what LLVM had allocated for it is lost, and the next call works; but where memory runs out while LLVM is used for the
  * first time in the process, it cannot be used any more, and every later call fails.  In a library built without a C++
- * compiler, LLVM ends the process when memory runs out.  The process's fatal error handler of LLVM is the library's meanwhile. */
+ * compiler, LLVM ends the process when memory runs out.  The process's fatal error handler of LLVM is the library's meanwhile.
+ *
+ * A child of fork() must not compile if another thread of its parent was compiling when it was made: LLVM's locks stay
+ * locked in it. */
 GRADUS_API gradus_status gradus_jit(gradus_graph *graph, const gradus_compile_options *options,
                                     gradus_program **program);
 
