@@ -277,7 +277,7 @@ static gradus_status check_names(const char *where, const stored *tensors, size_
         if (strcmp(name, metadata_key) == 0)
             return fail(GRADUS_ERROR_ARGUMENT, "%s: a state tensor cannot be named \"%s\" in a safetensors file", where,
                         name);
-        json_error_t error;
+        json_error_t error = {.line = 0}; /* jansson gives no code where memory runs out */
         json_t *text = json_pack_ex(&error, 0, "s", name);
         json_decref(text);
         if (text) continue;
